@@ -1,0 +1,37 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace aurum {
+
+enum class LogLevel { kDebug, kInfo, kWarning, kError, kSilent };
+
+// Parses debug, info, warning, error or silent. Throws InputError that lists them.
+LogLevel parse_log_level(std::string_view name);
+
+// Where log lines go. The default writes "aurum: warning: ..." to standard error. The sink is
+// called under a lock, one whole line without its newline at a time.
+using LogSink = std::function<void(LogLevel level, std::string_view line)>;
+void set_log_level(LogLevel level);
+void set_log_sink(LogSink sink);
+
+void log_line(LogLevel level, std::string_view line);
+
+template <typename... Args>
+void log_info(fmt::format_string<Args...> format, Args&&... args) {
+  log_line(LogLevel::kInfo, fmt::format(format, std::forward<Args>(args)...));
+}
+template <typename... Args>
+void log_warning(fmt::format_string<Args...> format, Args&&... args) {
+  log_line(LogLevel::kWarning, fmt::format(format, std::forward<Args>(args)...));
+}
+template <typename... Args>
+void log_debug(fmt::format_string<Args...> format, Args&&... args) {
+  log_line(LogLevel::kDebug, fmt::format(format, std::forward<Args>(args)...));
+}
+
+}  // namespace aurum

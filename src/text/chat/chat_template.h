@@ -1,0 +1,56 @@
+#pragma once
+
+#include <ctime>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "text/alignment/byte_alignment.h"
+
+namespace aurum::text {
+
+// JSON whose objects keep their key order, as templates print them.
+using OrderedJson = nlohmann::ordered_json;
+
+struct RenderRequest {
+  OrderedJson messages = OrderedJson::array();
+  OrderedJson tools;      // null when there are none
+  OrderedJson documents;  // null when there are none
+  bool add_generation_prompt = false;
+  bool continue_final_message = false;
+  OrderedJson variables = OrderedJson::object();  // win over everything else in the context
+  std::map<std::string, std::string> special_tokens;  // "bos_token" -> "<s>"
+  std::optional<std::tm> now;                         // nullopt: the local time
+};
+
+struct RenderedChat {
+  std::string text;
+  std::vector<ByteSpan> generation_spans;  // bytes inside {% generation %} blocks
+};
+
+// A chat template parsed once, rendered many times; immutable and thread-safe. Rendering is
+// sandboxed and has budgets on steps, nesting and output size (InputError names the template line).
+class ChatTemplate {
+ public:
+  // `name` appears in messages. Throws FormatError with the line of a syntax error.
+  static ChatTemplate parse(std::string source, std::string name);
+  RenderedChat render(const RenderRequest& request) const;
+
+  ChatTemplate(ChatTemplate&&) noexcept;
+  ChatTemplate& operator=(ChatTemplate&&) noexcept;
+  ~ChatTemplate();
+
+ private:
+  struct Program;
+  explicit ChatTemplate(std::unique_ptr<const Program> program);
+  std::unique_ptr<const Program> program_;
+};
+
+// Picks "tool_use" when tools are given and it exists, else "default"; nullptr when there is none.
+const std::string* choose_template(const std::map<std::string, std::string>& templates,
+                                   bool has_tools);
+
+}  // namespace aurum::text
