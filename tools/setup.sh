@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Installs what the build needs: Debian packages and libtorch (from the PyPI wheel, into .venv).
+# Idempotent: does nothing, and needs no network, when everything is there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages=(g++ cmake ninja-build pkg-config python3-venv libyaml-cpp-dev nlohmann-json3-dev
+  libsimdjson-dev libcli11-dev libfmt-dev libicu-dev libpcre2-dev libhwy-dev libgtest-dev
+  libgmock-dev zlib1g-dev)
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+if ((${#missing[@]})); then
+  echo "setup: installing Debian packages: ${missing[*]}"
+  sudo=$([ "$(id -u)" = 0 ] || echo sudo)
+  $sudo apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+if [ -z "${Torch_DIR:-}" ] && [ ! -e .venv/.torch-2.13.0 ]; then
+  echo "setup: installing libtorch 2.13.0 (the PyPI wheel) into .venv"
+  python3 -m venv .venv
+  .venv/bin/python -m pip -q install --disable-pip-version-check --no-deps torch==2.13.0
+  touch .venv/.torch-2.13.0
+fi
