@@ -1,0 +1,163 @@
+#include "train/run_folder.h"
+
+#include <nlohmann/json.hpp>
+
+#include <charconv>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "telemetry/step_metrics.h"
+
+namespace aurum::train {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kMetricsFile = "metrics_rank0000.jsonl";
+constexpr const char* kOptimizerFile = "optimizer.safetensors";
+constexpr const char* kStateFile = "trainer_state.json";
+constexpr const char* kCheckpointPrefix = "checkpoint-";
+
+std::optional<std::int64_t> checkpoint_number(const std::string& name) {
+  const std::string_view prefix = kCheckpointPrefix;
+  if (name.rfind(prefix, 0) != 0) return std::nullopt;
+  std::int64_t number = 0;
+  const char* end = name.data() + name.size();
+  const auto [stop, error] = std::from_chars(name.data() + prefix.size(), end, number);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return number;
+}
+
+nlohmann::ordered_json log_history(const fs::path& run) {
+  nlohmann::ordered_json history = nlohmann::ordered_json::array();
+  if (!fs::exists(run / kMetricsFile)) return history;
+  std::int64_t bad_lines = 0;
+  for (auto& line : telemetry::read_jsonl((run / kMetricsFile).string(), &bad_lines)) {
+    history.push_back(std::move(line));
+  }
+  return history;
+}
+
+nlohmann::ordered_json trainer_state(const fs::path& run, const Progress& progress,
+                                     const RunFacts& facts) {
+  const double epoch =
+      static_cast<double>(progress.num_steps) / static_cast<double>(facts.steps_per_epoch);
+  return {{"best_global_step", nullptr},
+          {"best_metric", nullptr},
+          {"best_model_checkpoint", nullptr},
+          {"epoch", epoch},
+          {"eval_steps", facts.eval_steps},
+          {"global_step", progress.num_steps},
+          {"is_hyper_param_search", false},
+          {"is_local_process_zero", true},
+          {"is_world_process_zero", true},
+          {"log_history", log_history(run)},
+          {"logging_steps", facts.logging_steps},
+          {"max_steps", facts.max_steps},
+          {"num_input_tokens_seen", progress.num_input_tokens_seen},
+          {"num_train_epochs", static_cast<std::int64_t>(epoch) + 1},
+          {"save_steps", facts.save_steps},
+          {"stateful_callbacks", nlohmann::ordered_json::object()},
+          {"total_flos", 0.0},
+          {"train_batch_size", facts.train_batch_size},
+          {"trial_name", nullptr},
+          {"trial_params", nullptr}};
+}
+
+void save_model(const fs::path& folder, model::CausalLm& student, const text::Tokenizer& tokenizer,
+                const AdamW& optimizer) {
+  model::save_causal_lm(student, folder.string(), student.config().dtype == "float32" ? "float32" : "bfloat16",
+                        [&](const model::NamedParameter& parameter) {
+                          return optimizer.master(parameter.name);
+                        });
+  text::save_tokenizer(tokenizer, folder);
+}
+
+bool holds_a_run(const fs::path& path) {
+  for (const auto& entry : fs::directory_iterator(path)) {
+    const std::string name = entry.path().filename().string();
+    if (name == kStateFile || name == kMetricsFile || name == "config.json" ||
+        checkpoint_number(name)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void remove_run(const fs::path& path) {
+  for (const auto& entry : fs::directory_iterator(path)) {
+    const std::string name = entry.path().filename().string();
+    if (name == kStateFile || name == kMetricsFile || name == "completions.jsonl" ||
+        checkpoint_number(name)) {
+      fs::remove_all(entry.path());
+    }
+  }
+}
+
+}  // namespace
+
+RunFolder::RunFolder(fs::path path, bool resume, bool overwrite) : path_(std::move(path)) {
+  make_folder(path_);
+  if (overwrite) {
+    remove_run(path_);
+  } else if (!resume && holds_a_run(path_)) {
+    throw InputError(fmt::format(
+        "{}: holds another run. Choose a new training.output_dir, continue it with "
+        "--training.try_resume_from_last_checkpoint true, or replace it with --overwrite.",
+        path_.string()));
+  }
+}
+
+std::optional<fs::path> RunFolder::last_checkpoint() const {
+  std::optional<fs::path> newest;
+  std::int64_t best = -1;
+  for (const auto& entry : fs::directory_iterator(path_)) {
+    const auto number = checkpoint_number(entry.path().filename().string());
+    if (!number || *number <= best || !fs::exists(entry.path() / kStateFile)) continue;
+    best = *number;
+    newest = entry.path();
+  }
+  return newest;
+}
+
+void RunFolder::save_checkpoint(const Progress& progress, const RunFacts& facts,
+                                model::CausalLm& student, const text::Tokenizer& tokenizer,
+                                const AdamW& optimizer) const {
+  const fs::path folder = path_ / (kCheckpointPrefix + std::to_string(progress.num_steps));
+  const fs::path temporary = folder.string() + ".tmp";
+  fs::remove_all(temporary);
+  make_folder(temporary);
+  try {
+    save_model(temporary, student, tokenizer, optimizer);
+    optimizer.save((temporary / kOptimizerFile).string());
+    write_file(temporary / kStateFile, trainer_state(path_, progress, facts).dump(2) + "\n");
+  } catch (...) {
+    fs::remove_all(temporary);
+    throw;
+  }
+  fs::remove_all(folder);
+  fs::rename(temporary, folder);
+  sync_folder(path_);
+}
+
+void RunFolder::save_final_model(const Progress& progress, const RunFacts& facts,
+                                 model::CausalLm& student, const text::Tokenizer& tokenizer,
+                                 const AdamW& optimizer) const {
+  save_model(path_, student, tokenizer, optimizer);
+  write_file(path_ / kStateFile, trainer_state(path_, progress, facts).dump(2) + "\n");
+}
+
+Progress load_checkpoint(const fs::path& checkpoint, AdamW& optimizer) {
+  const std::string file = (checkpoint / kStateFile).string();
+  const auto state = nlohmann::json::parse(read_file(file), nullptr, false);
+  if (!state.is_object() || !state.contains("global_step") ||
+      !state["global_step"].is_number_integer()) {
+    throw FormatError(file + ": /global_step is missing; the checkpoint is not whole");
+  }
+  optimizer.load((checkpoint / kOptimizerFile).string());
+  return {.num_steps = state["global_step"].get<std::int64_t>(),
+          .num_input_tokens_seen = state.value("num_input_tokens_seen", std::int64_t{0})};
+}
+
+}  // namespace aurum::train

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/example.h"
+#include "loss/distillation_loss.h"
+#include "model/causal_lm.h"
+#include "rollout/rollout_source.h"
+#include "telemetry/step_metrics.h"
+#include "train/lr_schedule.h"
+#include "train/optimizer.h"
+#include "train/row_builder.h"
+
+namespace aurum::train {
+
+struct TrainerConfig {
+  std::int64_t batch_size = 8;  // rows per micro-batch
+  std::int64_t eval_batch_size = 8;
+  std::int64_t accumulation_steps = 1;
+  std::int64_t max_steps = 1;
+  double lmbda = 0.5;
+  std::uint64_t seed = 42, data_seed = 42;
+  double max_grad_norm = 1.0;  // 0 = no clipping
+  std::int64_t logging_steps = 50;
+  std::int64_t eval_steps = 0;  // 0 = no evaluation
+  std::int64_t save_steps = 0;  // 0 = no checkpoints
+  std::int64_t groups_per_chunk = 64;
+  rollout::SamplingParams sampling;
+  loss::LossConfig loss;
+  LrSchedule schedule;
+  AdamWConfig adamw;
+};
+
+// What the trainer works with; all of it outlives the trainer.
+struct TrainerParts {
+  model::CausalLm& student;
+  model::CausalLm& teacher;
+  rollout::RolloutSource& rollouts;
+  const RowBuilder& rows;
+  const loss::VocabularyPair& vocabulary;
+  const std::vector<data::Example>& train_examples;
+  const std::vector<data::Example>& eval_examples;
+};
+
+// How far a run is.
+struct Progress {
+  std::int64_t num_steps = 0;
+  std::int64_t num_input_tokens_seen = 0;
+};
+
+// What the trainer tells the world; it never waits for an answer.
+struct TrainerEvents {
+  std::function<void(const telemetry::StepMetrics&)> on_metrics;
+  std::function<void(const telemetry::CompletionSample&)> on_completion;
+  std::function<void(const Progress&)> on_checkpoint;  // time to write checkpoint-<num_steps>
+  std::function<bool()> should_stop;                     // true: stop after this step
+};
+
+// GOLD on one machine. Everything random is a function of the seeds and the step number, so the
+// optimizer's state and the step number are all that a checkpoint must hold.
+class Trainer {
+ public:
+  Trainer(TrainerConfig config, TrainerParts parts, TrainerEvents events);
+
+  // Continues after what `progress` says is done; {} for a fresh run.
+  void run(Progress progress);
+
+  AdamW& optimizer() { return optimizer_; }
+  std::int64_t steps_per_epoch() const;
+  // Greedy completions of the first held-out prompts, for before-and-after samples.
+  void sample_completions(const std::string& phase, std::int64_t step);
+
+ private:
+  struct MicroBatch;
+  struct Totals;
+
+  telemetry::StepMetrics step(std::int64_t step_index);
+  std::vector<MicroBatch> choose_examples(std::int64_t step_index) const;
+  void roll_out(std::vector<MicroBatch>& window, std::int64_t step_index, Totals& totals);
+  void build_rows(std::vector<MicroBatch>& window);
+  void train_on(MicroBatch& batch, const loss::WindowCounts& counts, Totals& totals);
+  loss::LossResult compute_loss(const std::vector<loss::Row>& rows, const at::Tensor& hidden,
+                                const loss::WindowCounts& counts, bool want_gradients,
+                                Totals& totals);
+  telemetry::StepMetrics evaluate(std::int64_t step_index);
+  std::size_t example_index(std::int64_t position) const;
+
+  TrainerConfig config_;
+  TrainerParts parts_;
+  TrainerEvents events_;
+  AdamW optimizer_;
+  std::int64_t tokens_seen_ = 0;
+  mutable std::int64_t shuffled_epoch_ = -1;
+  mutable std::vector<std::size_t> order_;
+};
+
+}  // namespace aurum::train
