@@ -57,7 +57,7 @@ function(aurum_test name)
   target_include_directories(${name}_tests PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name}_tests PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name}_tests PRIVATE AURUM_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-                                                   AURUM_PROGRAM="$<TARGET_FILE:aurum>")
+                                                   AURUM_PROGRAM="${CMAKE_BINARY_DIR}/aurum")
   aurum_compile_options(${name}_tests)
   if(ARG_TORCH)
     target_link_libraries(${name}_tests PRIVATE aurum::torch)
