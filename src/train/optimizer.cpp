@@ -1,6 +1,7 @@
 #include "train/optimizer.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <cmath>
 #include <cstring>
@@ -77,7 +78,7 @@ double AdamW::gradient_norm() const {
 }
 
 void AdamW::step(double learning_rate, double gradient_scale) {
-  const at::NoGradGuard no_grad;
+  const c10::NoGradGuard no_grad;
   ++num_steps_;
   for (Slot& slot : slots_) {
     update(slot, learning_rate, gradient_scale);
@@ -130,7 +131,7 @@ void AdamW::save(const std::string& file) const {
 }
 
 void AdamW::load(const std::string& path) {
-  const at::NoGradGuard no_grad;
+  const c10::NoGradGuard no_grad;
   const auto file = weights::SafetensorsFile::open(path);
   at::Tensor steps = at::zeros({1}, at::kFloat);
   copy_into(*file, path, "num_steps", steps);

@@ -1,7 +1,9 @@
 #include "train/trainer.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <sys/resource.h>
+
 
 #include <algorithm>
 #include <chrono>
@@ -246,11 +248,11 @@ loss::LossResult Trainer::compute_loss(const std::vector<loss::Row>& rows, const
   at::Tensor teacher_hidden;
   {
     const PhaseTimer timer(totals.seconds, "teacher");
-    const at::NoGradGuard no_grad;
+    const c10::NoGradGuard no_grad;
     teacher_hidden = parts_.teacher.hidden_states(pack(rows, &loss::Row::teacher));
   }
   const PhaseTimer timer(totals.seconds, "loss");
-  const at::NoGradGuard no_grad;
+  const c10::NoGradGuard no_grad;
   const loss::HeadInput student{.hidden = hidden.detach(),
                                 .weight = parts_.student.head_weight().detach(),
                                 .vocab = parts_.student.config().vocab_size,
@@ -292,7 +294,7 @@ void Trainer::train_on(MicroBatch& batch, const loss::WindowCounts& counts, Tota
 }
 
 telemetry::StepMetrics Trainer::evaluate(std::int64_t step_index) {
-  const at::NoGradGuard no_grad;
+  const c10::NoGradGuard no_grad;
   std::vector<loss::Row> rows;
   for (const data::Example& example : parts_.eval_examples) {
     if (auto row = parts_.rows.from_answer(example)) rows.push_back(std::move(*row));
