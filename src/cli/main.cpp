@@ -2,16 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/parallel.h"
 #include "cli/command.h"
+#include "cli/config_options.h"
 
 namespace {
 
@@ -69,7 +72,10 @@ int run(int argc, char** argv) {
   add_commands(app);
   for (CLI::App* command : app.get_subcommands({})) command->fallthrough();
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> arguments =
+        aurum::cli::rewrite_dotted_overrides({argv + 1, argv + argc});
+    std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back.
+    app.parse(arguments);
     return 0;
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);

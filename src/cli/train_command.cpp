@@ -1,0 +1,293 @@
+// aurum train: wires a configuration, files, models and the trainer together.
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <set>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "cli/command.h"
+#include "cli/config_options.h"
+#include "cli/model_files.h"
+#include "config/training_config.h"
+#include "data/example.h"
+#include "loss/distillation_loss.h"
+#include "model/causal_lm.h"
+#include "report/progress_line.h"
+#include "rollout/local_rollout_source.h"
+#include "telemetry/step_metrics.h"
+#include "train/matched_vocabulary.h"
+#include "train/run_folder.h"
+#include "train/trainer.h"
+
+namespace aurum::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::atomic<bool> interrupted{false};
+
+void on_signal(int) { interrupted = true; }
+
+std::vector<data::Example> read_split(const config::DatasetSplitParams& split,
+                                      const std::string& key) {
+  std::vector<data::Example> examples;
+  for (const config::DatasetParams& dataset : split.datasets) {
+    const std::string path = dataset.dataset_path.value_or(dataset.dataset_name);
+    if (!fs::exists(path)) {
+      throw InputError(fmt::format(
+          "{}: no such file or folder: {}. Set {}.datasets[].dataset_path to a .jsonl file.", key,
+          path, key));
+    }
+    std::vector<data::Example> rows = data::read_examples(path, dataset.split);
+    if (dataset.sample_count && static_cast<std::size_t>(*dataset.sample_count) < rows.size()) {
+      rows.resize(static_cast<std::size_t>(*dataset.sample_count));
+    }
+    examples.insert(examples.end(), rows.begin(), rows.end());
+  }
+  return examples;
+}
+
+loss::LossConfig loss_config(const config::GoldParams& gold) {
+  const bool compat_trl = gold.compat == "trl";
+  const bool observed = gold.uld_token_merge_strategy == "observed";
+  return {.use_uld_loss = gold.use_uld_loss,
+          .use_extended_uld = gold.use_extended_uld,
+          .hybrid = gold.uld_use_hybrid_loss,
+          .hybrid_matched_weight = gold.uld_hybrid_matched_weight,
+          .hybrid_unmatched_weight = gold.uld_hybrid_unmatched_weight,
+          .crossentropy_weight = gold.uld_crossentropy_weight,
+          .distillation_weight = gold.uld_distillation_weight,
+          .student_temperature = gold.uld_student_temperature,
+          .teacher_temperature = gold.uld_teacher_temperature,
+          .temperature = gold.temperature,
+          .beta = gold.beta,
+          .skip_student_eos = gold.uld_skip_student_eos,
+          .skip_teacher_eos = gold.uld_skip_teacher_eos,
+          .merge = observed ? loss::MergeStrategy::kObserved : loss::MergeStrategy::kBayesian,
+          .compat_trl = compat_trl};
+}
+
+train::TextSide text_side(const std::string& name, const std::optional<std::string>& override) {
+  train::TextSide side{.tokenizer = open_tokenizer(name)};
+  const std::string* source = text::choose_template(side.tokenizer->chat_templates(), false);
+  if (override) {
+    const std::string text = fs::exists(*override) ? read_file(*override) : *override;
+    side.chat_template = std::make_shared<const text::ChatTemplate>(
+        text::ChatTemplate::parse(text, "model.chat_template"));
+  } else if (source != nullptr) {
+    side.chat_template = std::make_shared<const text::ChatTemplate>(
+        text::ChatTemplate::parse(*source, name + ": chat template"));
+  }
+  return side;
+}
+
+void check_tokenizers(const config::GoldParams& gold, const text::Tokenizer& student,
+                      const text::Tokenizer& teacher) {
+  const bool same = student.fingerprint() == teacher.fingerprint();
+  if (!gold.use_uld_loss && !same) {
+    throw ConfigError(
+        "training.gold.use_uld_loss is false, but the student's and the teacher's tokenizers "
+        "differ; set training.gold.use_uld_loss: true");
+  }
+  if (gold.use_uld_loss && same) {
+    log_warning("student and teacher share a tokenizer: training.gold.use_uld_loss: false is exact");
+  }
+}
+
+void check_supported(const config::TrainingConfig& config) {
+  const config::GoldParams& gold = config.training.gold;
+  if (!gold.teacher_model_name_or_path || gold.teacher_model_name_or_path->empty()) {
+    throw ConfigError("training.gold.teacher_model_name_or_path is not set: name the teacher");
+  }
+  const auto refuse = [](bool set, const char* key, const char* what_now) {
+    if (set) throw ConfigError(fmt::format("{} is not supported yet: {}", key, what_now));
+  };
+  refuse(config.training.use_peft, "training.use_peft", "set it to false to train all weights");
+  refuse(gold.use_vllm, "training.gold.use_vllm", "set it to false for rollouts in process");
+  refuse(gold.seq_kd, "training.gold.seq_kd", "set it to false");
+  refuse(gold.num_generations != 1, "training.gold.num_generations", "set it to 1");
+  train::check_schedule_type(config.training.lr_scheduler_type);
+  const std::string& optimizer = config.training.optimizer;
+  if (optimizer != "adamw_torch" && optimizer != "adamw_torch_fused") {
+    throw ConfigError(fmt::format(
+        "training.optimizer is \"{}\"; supported: adamw_torch, adamw_torch_fused", optimizer));
+  }
+}
+
+train::TrainerConfig trainer_config(const config::TrainingConfig& config, std::int64_t num_rows) {
+  const config::TrainingParams& t = config.training;
+  train::TrainerConfig trainer{.batch_size = t.per_device_train_batch_size,
+                               .eval_batch_size = t.per_device_eval_batch_size,
+                               .accumulation_steps = t.gradient_accumulation_steps,
+                               .lmbda = t.gold.lmbda,
+                               .seed = static_cast<std::uint64_t>(t.seed),
+                               .data_seed = static_cast<std::uint64_t>(t.data_seed),
+                               .max_grad_norm = t.max_grad_norm.value_or(0.0),
+                               .logging_steps = std::max<std::int64_t>(1, t.logging_steps),
+                               .save_steps = t.save_steps};
+  const std::int64_t per_epoch =
+      std::max<std::int64_t>(1, num_rows / (trainer.batch_size * trainer.accumulation_steps));
+  trainer.max_steps = t.max_steps > 0 ? t.max_steps : per_epoch * t.num_train_epochs;
+  if (t.eval_strategy == "epoch") trainer.eval_steps = per_epoch;
+  if (t.eval_strategy == "steps") trainer.eval_steps = static_cast<std::int64_t>(t.eval_steps);
+  trainer.sampling = {.temperature = t.gold.temperature,
+                      .top_p = t.gold.top_p,
+                      .top_k = t.gold.top_k,
+                      .max_new_tokens = t.gold.max_completion_length};
+  trainer.loss = loss_config(t.gold);
+  const double warmup_share = t.warmup_ratio.value_or(0.0);
+  trainer.schedule = {.type = t.lr_scheduler_type,
+                      .peak = t.learning_rate,
+                      .warmup_steps = t.warmup_steps.value_or(static_cast<std::int64_t>(
+                          std::ceil(warmup_share * static_cast<double>(trainer.max_steps)))),
+                      .max_steps = trainer.max_steps};
+  trainer.adamw = {.beta1 = t.adam_beta1,
+                   .beta2 = t.adam_beta2,
+                   .epsilon = t.adam_epsilon,
+                   .weight_decay = t.weight_decay};
+  return trainer;
+}
+
+struct TrainArguments {
+  ConfigOptions config;
+  bool overwrite = false;
+};
+
+void run_training(const TrainArguments& arguments) {
+  const config::TrainingConfig config = load_config(arguments.config);
+  check_supported(config);
+  for (const std::string& key : config::keys_without_effect(config)) {
+    log_warning("{} has no effect here", key);
+  }
+  const config::TrainingParams& training = config.training;
+  const std::string teacher_name = *training.gold.teacher_model_name_or_path;
+
+  const std::vector<data::Example> train_examples = read_split(config.data.train, "data.train");
+  if (train_examples.empty()) throw InputError("data.train: no rows: add a dataset with rows");
+  std::vector<data::Example> eval_examples;
+  if (training.eval_strategy != "no") {
+    eval_examples = read_split(config.data.validation, "data.validation");
+    if (eval_examples.empty()) {
+      throw ConfigError("training.eval_strategy is set, but data.validation has no rows");
+    }
+  }
+
+  const bool compat_trl = training.gold.compat == "trl";
+  const bool student_prompt = compat_trl || training.gold.teacher_prompt == "student_text";
+  const train::RowBuilder rows(
+      text_side(config.model.tokenizer_name.value_or(config.model.model_name),
+                config.model.chat_template),
+      text_side(training.gold.teacher_tokenizer_name_or_path.value_or(teacher_name), std::nullopt),
+      {.model_max_length = config.model.model_max_length.value_or(0),
+       .max_completion_length = training.gold.max_completion_length},
+      student_prompt);
+  check_tokenizers(training.gold, *rows.student().tokenizer, *rows.teacher().tokenizer);
+  // Renders and tokenizes the first row of each kind before anything expensive happens.
+  (void)rows.from_answer(train_examples.front());
+
+  const bool resume =
+      training.try_resume_from_last_checkpoint || training.resume_from_checkpoint.has_value();
+  const auto student_checkpoint = open_model(config.model.model_name);
+  const auto teacher_checkpoint = open_model(teacher_name);
+  const train::RunFolder folder(training.output_dir, resume, arguments.overwrite);
+
+  const bool full_precision = config.model.torch_dtype_str == "float32" &&
+                              training.mixed_precision_dtype == config::MixedPrecisionDtype::kNone;
+  const auto student = model::load_causal_lm(
+      *student_checkpoint,
+      {.dtype = full_precision ? model::ComputeDType::kFloat32 : model::ComputeDType::kBFloat16,
+       .trainable = true});
+  student->set_gradient_checkpointing(training.enable_gradient_checkpointing);
+  const auto teacher = model::load_causal_lm(*teacher_checkpoint, {.keep_quantized = true});
+  rollout::LocalRolloutSource rollouts(*student,
+                                       rows.student().tokenizer->special_tokens().end_of_turn,
+                                       rows.student().tokenizer->vocab_size());
+  const loss::VocabularyPair vocabulary =
+      train::match_vocabularies(*rows.student().tokenizer, *rows.teacher().tokenizer,
+                                rows.student().end_of_turn(), rows.teacher().end_of_turn());
+
+  const train::TrainerConfig settings =
+      trainer_config(config, static_cast<std::int64_t>(train_examples.size()));
+  const std::string metrics_path = (folder.path() / "metrics_rank0000.jsonl").string();
+  const std::string samples_path = (folder.path() / "completions.jsonl").string();
+  std::optional<fs::path> checkpoint;
+  if (training.resume_from_checkpoint) checkpoint = *training.resume_from_checkpoint;
+  if (!checkpoint && resume) checkpoint = folder.last_checkpoint();
+
+  make_folder(folder.path() / "telemetry");
+  write_file(folder.path() / "telemetry" / "training_config.yaml", config::to_yaml(config));
+  std::unique_ptr<telemetry::JsonlWriter> metrics_file, samples_file;
+  report::ProgressLine progress_line(settings.max_steps);
+
+  train::RunFacts facts{.max_steps = settings.max_steps,
+                        .logging_steps = settings.logging_steps,
+                        .save_steps = settings.save_steps,
+                        .eval_steps = settings.eval_steps,
+                        .train_batch_size = settings.batch_size};
+  train::Trainer* running = nullptr;
+  train::TrainerEvents events;
+  events.on_metrics = [&](const telemetry::StepMetrics& metrics) {
+    metrics_file->append(telemetry::to_json(metrics));
+    progress_line.update(metrics);
+  };
+  events.on_completion = [&](const telemetry::CompletionSample& sample) {
+    samples_file->append(telemetry::to_json(sample));
+  };
+  events.on_checkpoint = [&](const train::Progress& progress) {
+    folder.save_checkpoint(progress, facts, *student, *rows.student().tokenizer,
+                           running->optimizer());
+  };
+  events.should_stop = [] { return interrupted.load(); };
+  train::Trainer trainer(settings,
+                         {.student = *student,
+                          .teacher = *teacher,
+                          .rollouts = rollouts,
+                          .rows = rows,
+                          .vocabulary = vocabulary,
+                          .train_examples = train_examples,
+                          .eval_examples = eval_examples},
+                         events);
+  running = &trainer;
+  facts.steps_per_epoch = trainer.steps_per_epoch();
+
+  train::Progress progress;
+  if (checkpoint) {
+    progress = train::load_checkpoint(*checkpoint, trainer.optimizer());
+    rollouts.sync_weights();
+    log_info("resuming after step {} from {}", progress.num_steps, checkpoint->string());
+  }
+  telemetry::keep_lines_up_to_step(metrics_path, checkpoint ? progress.num_steps : -1);
+  telemetry::keep_lines_up_to_step(samples_path, checkpoint ? progress.num_steps : -1);
+  metrics_file = std::make_unique<telemetry::JsonlWriter>(metrics_path);
+  samples_file = std::make_unique<telemetry::JsonlWriter>(samples_path);
+
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+  trainer.run(progress);
+  progress_line.finish();
+  if (training.save_final_model) {
+    folder.save_final_model({.num_steps = settings.max_steps}, facts, *student,
+                            *rows.student().tokenizer, trainer.optimizer());
+  }
+  log_info("done: {}", folder.path().string());
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app) {
+  auto arguments = std::make_shared<TrainArguments>();
+  CLI::App* command = app.add_subcommand("train", "Distil a student from a teacher");
+  command->footer("Example: aurum train -c configs/demo.yaml --training.gold.beta 0.3");
+  add_config_options(*command, arguments->config);
+  command->add_flag("--overwrite", arguments->overwrite, "Replace an earlier run in the folder");
+  command->callback([arguments] { run_training(*arguments); });
+}
+
+}  // namespace aurum::cli
