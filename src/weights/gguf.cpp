@@ -1,0 +1,421 @@
+#include "weights/gguf.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <bit>
+#include <cstring>
+
+#include "base/error.h"
+#include "weights/tensor_size.h"
+
+namespace aurum::weights {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "GGUF values are read in place");
+
+// The numbers of the metadata value types.
+enum ValueType : std::uint32_t {
+  kU8, kI8, kU16, kI16, kU32, kI32, kF32, kBool, kString, kArray, kU64, kI64, kF64, kNumTypes,
+};
+constexpr std::array<std::string_view, kNumTypes> kTypeNames = {
+    "u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string", "array", "u64", "i64", "f64"};
+// 0: of variable size.
+constexpr std::array<std::uint8_t, kNumTypes> kTypeBytes = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
+
+constexpr std::uint64_t kMaxLength = std::uint64_t{1} << 30;
+constexpr std::uint64_t kMaxKeyLength = 65535;
+constexpr std::uint64_t kMaxTensorName = 64;
+constexpr std::uint32_t kMaxDims = 4;
+constexpr int kMaxArrayDepth = 4;
+constexpr std::uint64_t kMaxAlignment = 1 << 20;
+// The shortest possible entries: they bound a count by the size of the file.
+constexpr std::uint64_t kMinKeyValueBytes = 8 + 4 + 1;
+constexpr std::uint64_t kMinTensorInfoBytes = 8 + 4 + 8 + 4 + 8;
+
+struct GgmlType {
+  std::uint32_t id;
+  std::string_view name;
+  std::optional<DType> dtype;
+};
+
+constexpr std::array kGgmlTypes = {
+    GgmlType{0, "F32", DType::kFloat32},  GgmlType{1, "F16", DType::kFloat16},
+    GgmlType{2, "Q4_0", DType::kQ4_0},    GgmlType{3, "Q4_1", DType::kQ4_1},
+    GgmlType{6, "Q5_0", DType::kQ5_0},    GgmlType{7, "Q5_1", DType::kQ5_1},
+    GgmlType{8, "Q8_0", DType::kQ8_0},    GgmlType{9, "Q8_1", {}},
+    GgmlType{10, "Q2_K", DType::kQ2_K},   GgmlType{11, "Q3_K", DType::kQ3_K},
+    GgmlType{12, "Q4_K", DType::kQ4_K},   GgmlType{13, "Q5_K", DType::kQ5_K},
+    GgmlType{14, "Q6_K", DType::kQ6_K},   GgmlType{15, "Q8_K", {}},
+    GgmlType{16, "IQ2_XXS", {}},          GgmlType{17, "IQ2_XS", {}},
+    GgmlType{18, "IQ3_XXS", {}},          GgmlType{19, "IQ1_S", {}},
+    GgmlType{20, "IQ4_NL", {}},           GgmlType{21, "IQ3_S", {}},
+    GgmlType{22, "IQ2_S", {}},            GgmlType{23, "IQ4_XS", {}},
+    GgmlType{24, "I8", DType::kInt8},     GgmlType{25, "I16", DType::kInt16},
+    GgmlType{26, "I32", DType::kInt32},   GgmlType{27, "I64", DType::kInt64},
+    GgmlType{28, "F64", DType::kFloat64}, GgmlType{29, "IQ1_M", {}},
+    GgmlType{30, "BF16", DType::kBFloat16}, GgmlType{34, "TQ1_0", {}},
+    GgmlType{35, "TQ2_0", {}},            GgmlType{39, "MXFP4", {}},
+    GgmlType{40, "NVFP4", {}},            GgmlType{41, "Q1_0", {}},
+    GgmlType{42, "Q2_0", {}},
+};
+
+GgmlType ggml_type(std::uint32_t id) {
+  for (const GgmlType& type : kGgmlTypes) {
+    if (type.id == id) return type;
+  }
+  return {id, {}, {}};
+}
+
+std::string_view type_name(std::uint32_t type) {
+  return type < kNumTypes ? kTypeNames[type] : std::string_view("unknown");
+}
+
+bool is_integer(std::uint32_t type) {
+  return type <= kI32 || type == kU64 || type == kI64;
+}
+
+template <typename T>
+T load(const std::byte* bytes) {
+  T value;
+  std::memcpy(&value, bytes, sizeof value);
+  return value;
+}
+
+}  // namespace
+
+// A cursor over the mapped file that never passes its end.
+class GgufFile::Reader {
+ public:
+  explicit Reader(const MappedFile& file) : path_(file.path()), bytes_(file.bytes()) {}
+
+  std::size_t offset() const { return offset_; }
+  std::size_t remaining() const { return bytes_.size() - offset_; }
+
+  template <typename T>
+  T read(std::string_view what) {
+    require(sizeof(T), what);
+    const T value = load<T>(bytes_.data() + offset_);
+    offset_ += sizeof(T);
+    return value;
+  }
+
+  std::string_view read_string(std::string_view what, std::uint64_t limit) {
+    const auto length = read<std::uint64_t>(what);
+    if (length > limit) {
+      fail(fmt::format("the length of {} is {}, more than the limit of {}", what, length, limit));
+    }
+    require(length, what);
+    const auto* text = reinterpret_cast<const char*>(bytes_.data() + offset_);
+    offset_ += length;
+    return {text, static_cast<std::size_t>(length)};
+  }
+
+  void skip(std::uint64_t num_bytes, std::string_view what) {
+    require(num_bytes, what);
+    offset_ += num_bytes;
+  }
+
+  Value read_value(std::uint32_t type, std::string_view key, int depth = 0) {
+    if (type >= kNumTypes) fail(fmt::format("key {} has the unknown value type {}", key, type));
+    Value value{type, 0, 0, offset_};
+    if (type == kString) {
+      read_string(key, kMaxLength);
+    } else if (type == kArray) {
+      read_array(value, key, depth);
+    } else {
+      skip(kTypeBytes[type], key);
+    }
+    return value;
+  }
+
+  [[noreturn]] void fail(const std::string& problem) const {
+    throw FormatError(fmt::format("{}: at byte {}: {}. The file is damaged or not GGUF; fetch it "
+                                  "again.", path_, offset_, problem));
+  }
+
+ private:
+  void read_array(Value& value, std::string_view key, int depth) {
+    if (depth >= kMaxArrayDepth) fail(fmt::format("key {} nests arrays too deeply", key));
+    value.element_type = read<std::uint32_t>(key);
+    value.count = read<std::uint64_t>(key);
+    if (value.element_type >= kNumTypes) {
+      fail(fmt::format("array {} has the unknown element type {}", key, value.element_type));
+    }
+    if (value.count > kMaxLength) {
+      fail(fmt::format("array {} has {} elements, more than the limit of {}", key, value.count,
+                       kMaxLength));
+    }
+    value.offset = offset_;
+    if (kTypeBytes[value.element_type] != 0) {
+      skip(value.count * kTypeBytes[value.element_type], key);
+      return;
+    }
+    for (std::uint64_t i = 0; i < value.count; ++i) read_value(value.element_type, key, depth + 1);
+  }
+
+  void require(std::uint64_t num_bytes, std::string_view what) const {
+    if (num_bytes > remaining()) {
+      throw FormatError(fmt::format(
+          "{}: truncated: {} at byte {} needs {} bytes, the file of {} bytes has {} left. Fetch "
+          "the file again.", path_, what, offset_, num_bytes, bytes_.size(), remaining()));
+    }
+  }
+
+  const std::string& path_;
+  std::span<const std::byte> bytes_;
+  std::size_t offset_ = 0;
+};
+
+std::shared_ptr<const GgufFile> GgufFile::open(const std::string& path) {
+  std::shared_ptr<GgufFile> gguf(new GgufFile(MappedFile::open(path)));
+  Reader reader(*gguf->file_);
+  if (reader.read<std::uint32_t>("the magic word") != 0x46554747) {
+    throw FormatError(fmt::format("{}: not a GGUF file: it does not start with \"GGUF\".", path));
+  }
+  const auto version = reader.read<std::uint32_t>("the version");
+  if (version != 2 && version != 3) {
+    const bool swapped = (version & 0xFFFF) == 0;
+    throw FormatError(fmt::format("{}: GGUF version {}{}. Supported: 2 and 3, little-endian; "
+                                  "convert the file again.", path, version,
+                                  swapped ? " (a big-endian file)" : ""));
+  }
+  const auto num_tensors = reader.read<std::uint64_t>("the number of tensors");
+  const auto num_values = reader.read<std::uint64_t>("the number of keys");
+  if (num_values > reader.remaining() / kMinKeyValueBytes ||
+      num_tensors > reader.remaining() / kMinTensorInfoBytes) {
+    reader.fail(fmt::format("{} keys and {} tensors do not fit into a file of {} bytes", num_values,
+                            num_tensors, gguf->size()));
+  }
+  gguf->read_metadata(reader, num_values);
+  gguf->read_tensors(reader, num_tensors);
+  return gguf;
+}
+
+void GgufFile::read_metadata(Reader& reader, std::uint64_t count) {
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::string key(reader.read_string("a key", kMaxKeyLength));
+    const auto type = reader.read<std::uint32_t>(key);
+    const Value value = reader.read_value(type, key);
+    if (!values_.emplace(key, value).second) reader.fail(fmt::format("key {} is repeated", key));
+  }
+}
+
+void GgufFile::read_tensors(Reader& reader, std::uint64_t count) {
+  std::vector<std::uint64_t> offsets;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    GgufTensor tensor;
+    tensor.name = reader.read_string("a tensor name", kMaxTensorName);
+    const auto num_dims = reader.read<std::uint32_t>(tensor.name);
+    if (num_dims > kMaxDims) {
+      reader.fail(fmt::format("tensor {} has {} dimensions; the limit is {}", tensor.name, num_dims,
+                              kMaxDims));
+    }
+    for (std::uint32_t d = 0; d < num_dims; ++d) {
+      const auto size = reader.read<std::uint64_t>(tensor.name);
+      if (size > static_cast<std::uint64_t>(INT64_MAX)) {
+        reader.fail(fmt::format("a dimension of tensor {} is {}", tensor.name, size));
+      }
+      tensor.shape.insert(tensor.shape.begin(), static_cast<std::int64_t>(size));
+    }
+    tensor.type_id = reader.read<std::uint32_t>(tensor.name);
+    const GgmlType type = ggml_type(tensor.type_id);
+    tensor.type_name = type.name.empty() ? fmt::format("type {}", tensor.type_id)
+                                         : std::string(type.name);
+    tensor.dtype = type.dtype;
+    offsets.push_back(reader.read<std::uint64_t>(tensor.name));
+    if (!tensor_index_.emplace(tensor.name, tensors_.size()).second) {
+      reader.fail(fmt::format("tensor {} is repeated", tensor.name));
+    }
+    tensors_.push_back(std::move(tensor));
+  }
+  const std::uint64_t alignment = unsigned_integer("general.alignment").value_or(32);
+  if (alignment > kMaxAlignment || !std::has_single_bit(alignment)) {
+    reader.fail(fmt::format("general.alignment is {}, not a power of two up to {}", alignment,
+                            kMaxAlignment));
+  }
+  place_tensors((reader.offset() + alignment - 1) / alignment * alignment, alignment, offsets);
+}
+
+void GgufFile::place_tensors(std::size_t data_begin, std::uint64_t alignment,
+                             const std::vector<std::uint64_t>& offsets) {
+  std::uint64_t expected = data_begin;
+  std::string past_end;
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    GgufTensor& tensor = tensors_[i];
+    if (offsets[i] % alignment != 0) {
+      throw FormatError(fmt::format("{}: tensor {} begins at {}, not a multiple of the alignment "
+                                    "{}. The file is damaged; fetch it again.", path(), tensor.name,
+                                    offsets[i], alignment));
+    }
+    if (!tensor.dtype) continue;
+    const auto num_bytes = tensor_bytes(*tensor.dtype, tensor.shape);
+    const std::uint64_t room = static_cast<std::uint64_t>(INT64_MAX) - data_begin;
+    if (!num_bytes || offsets[i] > room || *num_bytes > room - offsets[i]) {
+      throw FormatError(fmt::format(
+          "{}: the shape [{}] of tensor {} ({}) is not whole blocks of a possible size. The file "
+          "is damaged; fetch it again.", path(), fmt::join(tensor.shape, ", "), tensor.name,
+          tensor.type_name));
+    }
+    const std::uint64_t end = data_begin + offsets[i] + *num_bytes;
+    if (end > expected) {
+      expected = end;
+      if (end > size()) past_end = tensor.name;
+    }
+    if (end <= size()) tensor.bytes = file_->bytes().subspan(data_begin + offsets[i], *num_bytes);
+  }
+  if (!past_end.empty()) {
+    throw FormatError(fmt::format("{}: truncated: the file has {} bytes, {} are expected (tensor "
+                                  "{} ends there). Fetch the file again.", path(), size(), expected,
+                                  past_end));
+  }
+}
+
+bool GgufFile::contains(std::string_view key) const { return find(key) != nullptr; }
+
+std::vector<std::string> GgufFile::keys() const {
+  std::vector<std::string> keys;
+  for (const auto& entry : values_) keys.push_back(entry.first);
+  return keys;
+}
+
+const GgufFile::Value* GgufFile::find(std::string_view key) const {
+  const auto found = values_.find(key);
+  return found == values_.end() ? nullptr : &found->second;
+}
+
+void GgufFile::fail_type(std::string_view key, std::string_view expected,
+                         const Value& value) const {
+  const std::string element =
+      value.type == kArray ? fmt::format(" of {}", type_name(value.element_type)) : "";
+  throw FormatError(fmt::format("{}: key {} at byte {} is of type {}{}, expected {}. Convert the "
+                                "model again.", path(), key, value.offset, type_name(value.type),
+                                element, expected));
+}
+
+const GgufFile::Value* GgufFile::find_array(std::string_view key) const {
+  const Value* value = find(key);
+  if (value != nullptr && value->type != kArray) fail_type(key, "array", *value);
+  return value;
+}
+
+std::int64_t GgufFile::integer_at(std::string_view key, std::uint32_t type,
+                                  std::size_t offset) const {
+  const std::byte* bytes = file_->bytes().data() + offset;
+  switch (type) {
+    case kU8: case kBool: return load<std::uint8_t>(bytes);
+    case kI8: return load<std::int8_t>(bytes);
+    case kU16: return load<std::uint16_t>(bytes);
+    case kI16: return load<std::int16_t>(bytes);
+    case kU32: return load<std::uint32_t>(bytes);
+    case kI32: return load<std::int32_t>(bytes);
+    case kI64: return load<std::int64_t>(bytes);
+    default: break;
+  }
+  const auto value = load<std::uint64_t>(bytes);
+  if (value > static_cast<std::uint64_t>(INT64_MAX)) {
+    throw FormatError(fmt::format("{}: key {} at byte {} is {}, too large.", path(), key, offset,
+                                  value));
+  }
+  return static_cast<std::int64_t>(value);
+}
+
+double GgufFile::number_at(std::string_view key, std::uint32_t type, std::size_t offset) const {
+  const std::byte* bytes = file_->bytes().data() + offset;
+  if (type == kF32) return load<float>(bytes);
+  if (type == kF64) return load<double>(bytes);
+  return static_cast<double>(integer_at(key, type, offset));
+}
+
+std::optional<std::string_view> GgufFile::string(std::string_view key) const {
+  const Value* value = find(key);
+  if (value == nullptr) return std::nullopt;
+  if (value->type != kString) fail_type(key, "string", *value);
+  const std::byte* bytes = file_->bytes().data() + value->offset;
+  return std::string_view(reinterpret_cast<const char*>(bytes + 8), load<std::uint64_t>(bytes));
+}
+
+std::optional<std::int64_t> GgufFile::integer(std::string_view key) const {
+  const Value* value = find(key);
+  if (value == nullptr) return std::nullopt;
+  if (!is_integer(value->type)) fail_type(key, "an integer", *value);
+  return integer_at(key, value->type, value->offset);
+}
+
+std::optional<std::uint64_t> GgufFile::unsigned_integer(std::string_view key) const {
+  const auto value = integer(key);
+  if (!value) return std::nullopt;
+  if (*value < 0) {
+    throw FormatError(fmt::format("{}: key {} is negative ({}).", path(), key, *value));
+  }
+  return static_cast<std::uint64_t>(*value);
+}
+
+std::optional<double> GgufFile::number(std::string_view key) const {
+  const Value* value = find(key);
+  if (value == nullptr) return std::nullopt;
+  if (!is_integer(value->type) && value->type != kF32 && value->type != kF64) {
+    fail_type(key, "a number", *value);
+  }
+  return number_at(key, value->type, value->offset);
+}
+
+std::optional<bool> GgufFile::boolean(std::string_view key) const {
+  const Value* value = find(key);
+  if (value == nullptr) return std::nullopt;
+  if (value->type != kBool) fail_type(key, "bool", *value);
+  return integer_at(key, kBool, value->offset) != 0;
+}
+
+std::optional<std::vector<std::string_view>> GgufFile::strings(std::string_view key) const {
+  const Value* value = find_array(key);
+  if (value == nullptr) return std::nullopt;
+  if (value->element_type != kString) fail_type(key, "array of string", *value);
+  std::vector<std::string_view> strings;
+  strings.reserve(value->count);
+  const std::byte* bytes = file_->bytes().data() + value->offset;
+  for (std::uint64_t i = 0; i < value->count; ++i) {
+    const auto length = load<std::uint64_t>(bytes);
+    strings.emplace_back(reinterpret_cast<const char*>(bytes + 8), length);
+    bytes += 8 + length;
+  }
+  return strings;
+}
+
+std::optional<std::vector<float>> GgufFile::floats(std::string_view key) const {
+  const Value* value = find_array(key);
+  if (value == nullptr) return std::nullopt;
+  const std::uint32_t type = value->element_type;
+  if (!is_integer(type) && type != kF32 && type != kF64) {
+    fail_type(key, "array of numbers", *value);
+  }
+  std::vector<float> floats(value->count);
+  for (std::uint64_t i = 0; i < value->count; ++i) {
+    floats[i] = static_cast<float>(number_at(key, type, value->offset + i * kTypeBytes[type]));
+  }
+  return floats;
+}
+
+std::optional<std::vector<std::int64_t>> GgufFile::integers(std::string_view key) const {
+  const Value* value = find_array(key);
+  if (value == nullptr) return std::nullopt;
+  const std::uint32_t type = value->element_type;
+  if (!is_integer(type) && type != kBool) fail_type(key, "array of integers", *value);
+  std::vector<std::int64_t> integers(value->count);
+  for (std::uint64_t i = 0; i < value->count; ++i) {
+    integers[i] = integer_at(key, type, value->offset + i * kTypeBytes[type]);
+  }
+  return integers;
+}
+
+bool GgufFile::is_array(std::string_view key) const {
+  const Value* value = find(key);
+  return value != nullptr && value->type == kArray;
+}
+
+const GgufTensor* GgufFile::find_tensor(std::string_view name) const {
+  const auto found = tensor_index_.find(name);
+  return found == tensor_index_.end() ? nullptr : &tensors_[found->second];
+}
+
+}  // namespace aurum::weights
