@@ -40,6 +40,8 @@ target_include_directories(aurum_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
 target_link_libraries(aurum_torch INTERFACE ${TORCH_LIBRARIES})
 separate_arguments(aurum_torch_flags UNIX_COMMAND "${TORCH_CXX_FLAGS}")
 target_compile_options(aurum_torch INTERFACE ${aurum_torch_flags})
+# libtorch brings its own, newer fmt headers, which shadow the system's and match no library.
+target_compile_definitions(aurum_torch INTERFACE FMT_HEADER_ONLY=1)
 
 # Our parallel loops and libtorch's must share one OpenMP runtime: two thread pools on the same
 # cores would spin against each other. The wheel bundles its own libgomp; others use the system's.
