@@ -1,0 +1,47 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "text/tokenizer/json_reader.h"
+#include "text/tokenizer/tokenizer.h"
+
+namespace aurum::text {
+
+struct AddedToken {
+  std::string content;
+  bool single_word = false, lstrip = false, rstrip = false, normalized = false, special = false;
+};
+
+// What the "model" part of a tokenizer.json holds, for BPE.
+struct BpeDefinition {
+  // Token strings by id; "" where an id has none.
+  std::vector<std::string> vocabulary;
+  std::vector<std::pair<std::string, std::string>> merges;  // by falling priority
+  std::optional<std::string> unk_token;
+  bool fuse_unk = false, byte_fallback = false, ignore_merges = false;
+};
+
+// A tokenizer as data: what tokenizer.json and its companions say, or what was made of GGUF
+// metadata. The small parts stay JSON, to be written back as they are.
+struct TokenizerDefinition {
+  std::string source;  // for messages
+  Json normalizer, pre_tokenizer, post_processor, decoder;
+  BpeDefinition model;
+  std::vector<AddedToken> added_tokens;  // in order of their ids
+  std::map<std::string, std::string> special_by_name;
+  std::vector<TokenId> end_of_turn;
+  std::map<std::string, std::string> chat_templates;
+  std::optional<std::int64_t> model_max_length;
+  // The files it came from, to be copied when saved; empty for GGUF.
+  std::vector<std::filesystem::path> files;
+};
+
+TokenizerDefinition read_tokenizer_files(const std::filesystem::path& path);
+TokenizerDefinition define_from_gguf(const GgufVocabulary& vocabulary);
+std::shared_ptr<const Tokenizer> build_tokenizer(TokenizerDefinition definition);
+
+}  // namespace aurum::text
