@@ -1,0 +1,257 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <optional>
+
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/model_files.h"
+#include "rollout/decoder_model.h"
+#include "rollout/local_rollout_source.h"
+#include "text/chat/chat_template.h"
+
+namespace aurum::cli {
+
+namespace {
+
+using nlohmann::ordered_json;
+using rollout::Rollout;
+using rollout::RolloutRequest;
+
+struct GenerateOptions {
+  std::string model, tokenizer, revision = "main", dtype = "bfloat16", prompt;
+  rollout::SamplingParams sampling;
+  std::uint64_t seed = 0;
+  bool json = false;
+  JsonLinesOptions lines;
+};
+
+struct Job {
+  std::vector<std::int32_t> prompt_ids;
+  rollout::SamplingParams sampling;
+  std::uint64_t seed = 0;
+  std::int64_t num_completions = 1;
+};
+
+// A key's value, or `fallback`; a value of another type is the user's mistake.
+template <typename T>
+T value_of(const ordered_json& request, const char* key, T fallback) {
+  const auto found = request.find(key);
+  if (found == request.end() || found->is_null()) return fallback;
+  const bool fits = std::is_floating_point_v<T> ? found->is_number()
+                    : std::is_unsigned_v<T>     ? found->is_number_unsigned()
+                                                : found->is_number_integer();
+  if (!fits) {
+    throw InputError(fmt::format("/{} must be {}, not {}", key,
+                                 std::is_floating_point_v<T> ? "a number" : "a whole number",
+                                 found->dump()));
+  }
+  return found->get<T>();
+}
+
+void check_keys(const ordered_json& request) {
+  static const std::vector<std::string> kKeys = {"messages",    "prompt", "tools", "max_new_tokens",
+                                                 "temperature", "top_p",  "top_k", "seed",
+                                                 "n"};
+  if (!request.is_object()) throw InputError("a request must be a JSON object");
+  for (const auto& [key, value] : request.items()) {
+    if (std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end()) continue;
+    const std::string near = nearest_word(key, kKeys);
+    throw InputError(near.empty()
+                         ? fmt::format("unknown key \"{}\"", key)
+                         : fmt::format("unknown key \"{}\"; did you mean \"{}\"?", key, near));
+  }
+}
+
+// A loaded model with what turns text into ids and back.
+class Generator {
+ public:
+  explicit Generator(const GenerateOptions& options)
+      : options_(options),
+        tokenizer_(open_tokenizer(options.tokenizer.empty() ? options.model : options.tokenizer,
+                                  options.revision)),
+        checkpoint_(open_model(options.model, options.revision)),
+        source_([this] { return rollout::make_decoder_model(checkpoint_, dtype()); },
+                end_of_turn_ids(), tokenizer_->vocab_size()) {}
+
+  ordered_json answer(const ordered_json& request) {
+    const Job job = job_of(request);
+    ordered_json completions = ordered_json::array();
+    for (const Rollout& rollout : run(job)) completions.push_back(result_of(rollout));
+    ordered_json result = completions.front();
+    if (job.num_completions > 1) result["completions"] = std::move(completions);
+    return result;
+  }
+
+  // Answers once, writing to the terminal as tokens come. Returns the text.
+  std::string stream(const ordered_json& request) {
+    const auto decoder = tokenizer_->make_stream_decoder(/*skip_special_tokens=*/true);
+    std::string text;
+    const auto write = [&](const std::string& piece) {
+      text += piece;
+      std::cout << piece << std::flush;
+    };
+    run(job_of(request), [&](std::size_t, std::int32_t id) {
+      write(decoder->push(id));
+      return true;
+    });
+    write(decoder->finish());
+    std::cout << std::endl;
+    return text;
+  }
+
+  bool has_template() const { return !tokenizer_->chat_templates().empty(); }
+
+ private:
+  model::ComputeDType dtype() const {
+    return options_.dtype == "float32" ? model::ComputeDType::kFloat32
+                                       : model::ComputeDType::kBFloat16;
+  }
+
+  std::vector<std::int32_t> end_of_turn_ids() const {
+    std::vector<std::int32_t> ids = tokenizer_->special_tokens().end_of_turn;
+    for (const std::int64_t id : checkpoint_->config().eos_token_ids) {
+      ids.push_back(static_cast<std::int32_t>(id));
+    }
+    return ids;
+  }
+
+  Job job_of(const ordered_json& request) const {
+    check_keys(request);
+    Job job{.prompt_ids = prompt_ids(request), .sampling = options_.sampling};
+    auto& sampling = job.sampling;
+    sampling.max_new_tokens = value_of(request, "max_new_tokens", sampling.max_new_tokens);
+    sampling.temperature = value_of(request, "temperature", sampling.temperature);
+    sampling.top_p = value_of(request, "top_p", sampling.top_p);
+    sampling.top_k = value_of(request, "top_k", sampling.top_k);
+    job.seed = value_of(request, "seed", options_.seed);
+    job.num_completions = value_of<std::int64_t>(request, "n", 1);
+    if (job.num_completions < 1 || job.num_completions > 10000) {
+      throw InputError(fmt::format("/n must be in 1 .. 10000, not {}", job.num_completions));
+    }
+    return job;
+  }
+
+  std::vector<std::int32_t> prompt_ids(const ordered_json& request) const {
+    const bool has_messages = request.contains("messages");
+    if (has_messages == request.contains("prompt")) {
+      throw InputError("a request needs either \"messages\" or \"prompt\"");
+    }
+    if (has_messages) return tokenizer_->encode(render(request), false).ids;
+    if (!request["prompt"].is_string()) throw InputError("/prompt must be a string");
+    return tokenizer_->encode(request["prompt"].get<std::string>(), true).ids;
+  }
+
+  std::string render(const ordered_json& request) const {
+    text::RenderRequest chat;
+    chat.messages = request["messages"];
+    chat.tools = request.value("tools", ordered_json());
+    chat.add_generation_prompt = true;
+    chat.special_tokens = tokenizer_->special_tokens().by_name;
+    const std::string* source =
+        text::choose_template(tokenizer_->chat_templates(), !chat.tools.is_null());
+    if (!source) {
+      throw InputError(fmt::format("{} has no chat template; give \"prompt\" instead of "
+                                   "\"messages\"",
+                                   options_.model));
+    }
+    return text::ChatTemplate::parse(*source, "chat_template").render(chat).text;
+  }
+
+  std::vector<Rollout> run(const Job& job, const rollout::TokenCallback& on_token = {}) {
+    std::vector<RolloutRequest> requests;
+    for (std::int64_t i = 0; i < job.num_completions; ++i) {
+      requests.push_back({.prompt_ids = job.prompt_ids, .sampling = job.sampling,
+                          .seed = job.seed, .stream_index = static_cast<std::uint64_t>(i)});
+    }
+    return source_.generate(requests, on_token);
+  }
+
+  ordered_json result_of(const Rollout& rollout) const {
+    const bool ended = rollout.finish_reason == rollout::FinishReason::kEndOfTurn;
+    return {{"text", tokenizer_->decode(rollout.completion_ids, true)},
+            {"ids", rollout.completion_ids},
+            {"finish_reason", ended ? "eos" : "length"}};
+  }
+
+  const GenerateOptions& options_;
+  std::shared_ptr<const text::Tokenizer> tokenizer_;
+  std::shared_ptr<const weights::Checkpoint> checkpoint_;
+  rollout::LocalRolloutSource source_;
+};
+
+ordered_json user_turn(const std::string& text) { return {{"role", "user"}, {"content", text}}; }
+
+// -p: a chat turn when the model has a template, else the text itself.
+ordered_json request_for(const Generator& generator, const std::string& prompt) {
+  if (!generator.has_template()) return {{"prompt", prompt}};
+  return {{"messages", ordered_json::array({user_turn(prompt)})}};
+}
+
+void answer_prompt(Generator& generator, const GenerateOptions& options) {
+  const ordered_json request = request_for(generator, options.prompt);
+  if (options.json) {
+    std::cout << generator.answer(request).dump() << std::endl;
+  } else {
+    generator.stream(request);
+  }
+}
+
+void chat(Generator& generator) {
+  std::cerr << "An empty line or Ctrl-D ends the chat.\n";
+  ordered_json messages = ordered_json::array();
+  std::string line;
+  while ((std::cerr << "> ", std::getline(std::cin, line)) && !line.empty()) {
+    if (!generator.has_template()) {
+      generator.stream({{"prompt", line}});
+      continue;
+    }
+    messages.push_back(user_turn(line));
+    const std::string reply = generator.stream({{"messages", messages}});
+    messages.push_back({{"role", "assistant"}, {"content", reply}});
+  }
+}
+
+void run_generate(const GenerateOptions& options) {
+  Generator generator(options);
+  if (!options.prompt.empty()) return answer_prompt(generator, options);
+  if (options.lines.input == "-" && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) {
+    return chat(generator);
+  }
+  answer_json_lines(options.lines,
+                    [&](const ordered_json& request) { return generator.answer(request); });
+}
+
+}  // namespace
+
+void add_generate_command(CLI::App& app) {
+  auto options = std::make_shared<GenerateOptions>();
+  CLI::App* command = app.add_subcommand("generate", "Completes prompts or chats with a model");
+  command->add_option("--model,-m", options->model, "Hugging Face folder, .gguf file or hub id")
+      ->required();
+  command->add_option("--tokenizer", options->tokenizer, "Another tokenizer than the model's own");
+  command->add_option("--revision", options->revision, "Branch, tag or commit of a hub id");
+  command->add_option("--dtype", options->dtype, "Arithmetic of the matrices")
+      ->check(CLI::IsMember({"float32", "bfloat16"}))
+      ->capture_default_str();
+  command->add_option("-p,--prompt", options->prompt, "Answers this text and ends");
+  command->add_option("--max-new-tokens", options->sampling.max_new_tokens)->capture_default_str();
+  command->add_option("--temperature", options->sampling.temperature, "0 is greedy")
+      ->capture_default_str();
+  command->add_option("--top-p", options->sampling.top_p)->capture_default_str();
+  command->add_option("--top-k", options->sampling.top_k, "0 is off")->capture_default_str();
+  command->add_option("--seed", options->seed)->capture_default_str();
+  command->add_flag("--json", options->json, "With -p: the result as JSON");
+  add_json_lines_options(*command, options->lines);
+  command->footer(
+      "Reads {\"messages\": [...]} or {\"prompt\": \"...\"} per line, with max_new_tokens,\n"
+      "temperature, top_p, top_k, seed and n. On a terminal without -p it is a chat.\n\n"
+      "Example:\n"
+      "  aurum generate --model models/student -p \"What is 6 times 7?\" --temperature 0\n"
+      "  echo '{\"prompt\": \"Once\", \"n\": 2}' | aurum generate --model model.gguf");
+  command->callback([options] { run_generate(*options); });
+}
+
+}  // namespace aurum::cli

@@ -1,0 +1,141 @@
+#include "model/kernels/pointwise.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "model/kernels/lanes.h"
+
+namespace aurum::model {
+
+namespace {
+
+template <typename Body>
+void run_plain(const Body& body) {
+  body();
+}
+template <typename Body>
+AURUM_TARGET_AVX2 void run_avx2(const Body& body) {
+  body();
+}
+template <typename Body>
+AURUM_TARGET_AVX512 void run_avx512(const Body& body) {
+  body();
+}
+
+template <typename Body>
+void run_with(InstructionSet set, const Body& body) {
+  if (set >= InstructionSet::kAvx512) return run_avx512(body);
+  if (set == InstructionSet::kAvx2) return run_avx2(body);
+  run_plain(body);
+}
+
+// Sum of (x - shift)^2, sixteen lanes and then the tail in order.
+AURUM_FORCE_INLINE float sum_of_squares(const float* x, float shift, std::int64_t size) {
+  FloatLanes sums = {};
+  std::int64_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    FloatLanes v;
+    load_lanes(x + i, v);
+    v -= shift;
+    sums += v * v;
+  }
+  float sum = sum_lanes(sums);
+  for (; i < size; ++i) sum += (x[i] - shift) * (x[i] - shift);
+  return sum;
+}
+
+AURUM_FORCE_INLINE float sum_of(const float* x, std::int64_t size) {
+  FloatLanes sums = {};
+  std::int64_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    FloatLanes v;
+    load_lanes(x + i, v);
+    sums += v;
+  }
+  float sum = sum_lanes(sums);
+  for (; i < size; ++i) sum += x[i];
+  return sum;
+}
+
+AURUM_FORCE_INLINE void absolute(FloatLanes& x) { x = x < 0.0f ? -x : x; }
+
+// x * sigmoid(x), through exp(-|x|), which cannot overflow.
+AURUM_FORCE_INLINE void silu(FloatLanes& x) {
+  FloatLanes e = x;
+  absolute(e);
+  e = -e;
+  exp_lanes(e);
+  const FloatLanes one = FloatLanes{} + 1.0f;
+  x = x * (x < 0.0f ? e : one) / (one + e);
+}
+
+// x / 2 * (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) = x * sigmoid(2 u).
+AURUM_FORCE_INLINE void gelu_tanh(FloatLanes& x) {
+  const FloatLanes u = 1.5957691216f * (x + 0.044715f * x * x * x);
+  FloatLanes e = u;
+  absolute(e);
+  e = -e;
+  exp_lanes(e);
+  const FloatLanes one = FloatLanes{} + 1.0f;
+  x = x * (u < 0.0f ? e : one) / (one + e);
+}
+
+AURUM_FORCE_INLINE void activate_lanes(PointwiseActivation activation, const float* gate,
+                                       const float* up, float* out) {
+  FloatLanes x;
+  load_lanes(gate, x);
+  if (activation == PointwiseActivation::kSilu) {
+    silu(x);
+  } else {
+    gelu_tanh(x);
+  }
+  if (up) {
+    FloatLanes u;
+    load_lanes(up, u);
+    x *= u;
+  }
+  store_lanes(x, out);
+}
+
+}  // namespace
+
+void rms_norm(const float* x, const float* weight, float eps, std::int64_t size, float* out,
+              InstructionSet set) {
+  run_with(set, [=]() __attribute__((always_inline)) {
+    const float mean_square = sum_of_squares(x, 0.0f, size) / static_cast<float>(size);
+    const float scale = 1.0f / std::sqrt(mean_square + eps);
+    for (std::int64_t i = 0; i < size; ++i) out[i] = x[i] * scale * weight[i];
+  });
+}
+
+void layer_norm(const float* x, const float* weight, const float* bias, float eps,
+                std::int64_t size, float* out, InstructionSet set) {
+  run_with(set, [=]() __attribute__((always_inline)) {
+    const float mean = sum_of(x, size) / static_cast<float>(size);
+    const float variance = sum_of_squares(x, mean, size) / static_cast<float>(size);
+    const float scale = 1.0f / std::sqrt(variance + eps);
+    for (std::int64_t i = 0; i < size; ++i) {
+      out[i] = (x[i] - mean) * scale * weight[i] + (bias ? bias[i] : 0.0f);
+    }
+  });
+}
+
+void activate(PointwiseActivation activation, const float* gate, const float* up,
+              std::int64_t size, float* out, InstructionSet set) {
+  run_with(set, [=]() __attribute__((always_inline)) {
+    std::int64_t i = 0;
+    for (; i + kLanes <= size; i += kLanes) {
+      activate_lanes(activation, gate + i, up ? up + i : nullptr, out + i);
+    }
+    if (i == size) return;
+    // The tail goes through the same lanes, so that a value does not depend on its place.
+    float tail_gate[kLanes] = {}, tail_up[kLanes] = {}, tail_out[kLanes];
+    std::copy(gate + i, gate + size, tail_gate);
+    if (up) std::copy(up + i, up + size, tail_up);
+    activate_lanes(activation, tail_gate, up ? tail_up : nullptr, tail_out);
+    std::copy(tail_out, tail_out + (size - i), out + i);
+  });
+}
+
+}  // namespace aurum::model

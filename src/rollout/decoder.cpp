@@ -1,0 +1,289 @@
+#include "rollout/decoder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "model/kernels/bfloat16.h"
+#include "model/kernels/pointwise.h"
+
+namespace aurum::rollout {
+
+namespace {
+
+using model::WeightMatrix;
+using weights::ModelConfig;
+
+model::AttentionShape shape_of(const ModelConfig& config) {
+  model::AttentionShape shape;
+  shape.num_heads = config.num_heads;
+  shape.num_kv_heads = config.num_kv_heads;
+  shape.head_dim = config.head_dim;
+  shape.scale = static_cast<float>(config.attention_scale);
+  shape.softcap = static_cast<float>(config.attention_softcap.value_or(0.0));
+  return shape;
+}
+
+float round_if(bool is_bfloat16, float value) {
+  return is_bfloat16 ? model::to_float(model::to_bfloat16(value)) : value;
+}
+
+void add_row(const WeightMatrix& matrix, std::int64_t row, float scale, float* out) {
+  const std::int64_t first = row * matrix.cols;
+  for (std::int64_t i = 0; i < matrix.cols; ++i) {
+    const float value = matrix.is_bfloat16
+                            ? model::to_float(static_cast<const model::BFloat16*>(matrix.data)[first + i])
+                            : static_cast<const float*>(matrix.data)[first + i];
+    out[i] += value * scale;
+  }
+}
+
+std::vector<WeightMatrix> views_of(const std::vector<LinearWeights>& parts) {
+  std::vector<WeightMatrix> views;
+  for (const LinearWeights& part : parts) views.push_back(part.view());
+  return views;
+}
+
+std::int64_t total_rows(std::span<const WeightMatrix> parts) {
+  std::int64_t rows = 0;
+  for (const WeightMatrix& part : parts) rows += part.rows;
+  return rows;
+}
+
+// Sizes `out` and runs the fused product into it.
+void product(std::span<const WeightMatrix> parts, const std::vector<float>& input,
+             std::int64_t batch, std::vector<float>& out) {
+  const auto needed = static_cast<std::size_t>(batch * total_rows(parts));
+  if (out.size() < needed) out.resize(needed);
+  model::linear(parts, input.data(), batch, out.data());
+}
+
+constexpr std::int64_t kPointwiseGrain = 4;  // tokens per thread that are worth waking it
+
+}  // namespace
+
+Decoder::Decoder(DecoderModel model) : model_(std::move(model)), shape_(shape_of(model_.config)) {
+  const ModelConfig& config = model_.config;
+  AURUM_CHECK(static_cast<std::int64_t>(model_.layers.size()) == config.num_layers);
+  rotary_dim_ = static_cast<std::int64_t>(rotary_frequencies(config.rope, config.head_dim,
+                                                             config.max_position_embeddings, 1)
+                                              .inverse.size()) *
+                2;
+}
+
+model::KvCache Decoder::make_cache(std::int64_t capacity) const {
+  return {shape_, model_.config.num_layers, capacity, model_.is_bfloat16};
+}
+
+std::int64_t Decoder::rotary_key(std::int64_t length) const {
+  const ModelConfig& config = model_.config;
+  if (config.learned_positions) return 0;
+  return rollout::rotary_key(config.rope, config.max_position_embeddings, length);
+}
+
+std::span<float> Decoder::step(std::span<const DecodeToken> tokens) {
+  embed(tokens);
+  find_angles(tokens);
+  for (std::size_t layer = 0; layer < model_.layers.size(); ++layer) run_layer(layer, tokens);
+  return run_head(tokens);
+}
+
+void Decoder::embed(std::span<const DecodeToken> tokens) {
+  const ModelConfig& config = model_.config;
+  const auto hidden = static_cast<std::size_t>(config.hidden_size);
+  scratch_.residual.assign(tokens.size() * hidden, 0.0f);
+  const float root = std::sqrt(static_cast<float>(config.hidden_size));
+  const float scale = config.scale_embedding ? round_if(model_.is_bfloat16, root) : 1.0f;
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    const DecodeToken& token = tokens[t];
+    AURUM_CHECK(token.id >= 0 && token.id < model_.embedding.rows, "token id {}", token.id);
+    float* row = scratch_.residual.data() + t * hidden;
+    add_row(model_.embedding, token.id, scale, row);
+    if (model_.positions.data) add_row(model_.positions, token.position, 1.0f, row);
+  }
+}
+
+void Decoder::find_angles(std::span<const DecodeToken> tokens) {
+  const ModelConfig& config = model_.config;
+  if (config.learned_positions) return;
+  fill_angles(config.rope, tokens, scratch_.full_cos_sin);
+  if (config.sliding_rope) fill_angles(*config.sliding_rope, tokens, scratch_.sliding_cos_sin);
+}
+
+// cos_sin [tokens, 2, rotary_dim / 2], rounded as the model rounds its own.
+void Decoder::fill_angles(const weights::RopeConfig& rope, std::span<const DecodeToken> tokens,
+                          std::vector<float>& cos_sin) const {
+  const ModelConfig& config = model_.config;
+  const auto half = static_cast<std::size_t>(rotary_dim_ / 2);
+  cos_sin.resize(tokens.size() * 2 * half);
+  RotaryFrequencies frequencies;
+  std::int64_t key = -1;
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    const std::int64_t wanted =
+        rollout::rotary_key(rope, config.max_position_embeddings, tokens[t].row_length);
+    if (wanted != key) {
+      frequencies = rotary_frequencies(rope, config.head_dim, config.max_position_embeddings,
+                                       tokens[t].row_length);
+      key = wanted;
+    }
+    float* cos = cos_sin.data() + t * 2 * half;
+    for (std::size_t i = 0; i < half; ++i) {
+      const float angle = static_cast<float>(tokens[t].position) * frequencies.inverse[i];
+      cos[i] = round_if(model_.is_bfloat16, std::cos(angle) * frequencies.scaling);
+      cos[half + i] = round_if(model_.is_bfloat16, std::sin(angle) * frequencies.scaling);
+    }
+  }
+}
+
+void Decoder::run_layer(std::size_t index, std::span<const DecodeToken> tokens) {
+  const DecoderLayer& layer = model_.layers[index];
+  const auto batch = static_cast<std::int64_t>(tokens.size());
+  scratch_.normed.resize(scratch_.residual.size());
+  norm_rows(layer.input_norm, batch, scratch_.residual.data(), scratch_.normed.data());
+  run_attention(index, tokens);
+  const WeightMatrix output = layer.output.view();
+  product({&output, 1}, scratch_.attended, batch, scratch_.branch);
+  add_branch(layer.post_attention_norm, batch);
+  norm_rows(layer.mlp_norm, batch, scratch_.residual.data(), scratch_.normed.data());
+  run_mlp(layer, batch);
+  add_branch(layer.post_mlp_norm, batch);
+}
+
+void Decoder::run_attention(std::size_t index, std::span<const DecodeToken> tokens) {
+  const ModelConfig& config = model_.config;
+  const auto batch = static_cast<std::int64_t>(tokens.size());
+  const std::vector<WeightMatrix> qkv = views_of(model_.layers[index].qkv);
+  product(qkv, scratch_.normed, batch, scratch_.qkv);
+  parallel_for(batch, kPointwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t t = begin; t < end; ++t) prepare_heads(index, tokens[t], t);
+  });
+  const std::int64_t query_size = shape_.num_heads * shape_.head_dim;
+  const std::int64_t stride = total_rows(qkv);
+  scratch_.attended.resize(static_cast<std::size_t>(batch * query_size));
+  const std::int64_t window = config.sliding_window.empty() ? 0 : config.sliding_window[index];
+  parallel_for(batch * shape_.num_kv_heads, 1, [&](std::int64_t begin, std::int64_t end) {
+    thread_local std::vector<float> scores;
+    for (std::int64_t item = begin; item < end; ++item) {
+      const std::int64_t t = item / shape_.num_kv_heads;
+      model::attend(shape_, *tokens[t].cache, static_cast<std::int64_t>(index),
+                    item % shape_.num_kv_heads, tokens[t].position, window,
+                    scratch_.qkv.data() + t * stride, scratch_.attended.data() + t * query_size,
+                    scores);
+    }
+  });
+}
+
+// Norms and rotates the queries and keys of one token and puts keys and values into its cache.
+void Decoder::prepare_heads(std::size_t index, const DecodeToken& token, std::int64_t slot) {
+  const ModelConfig& config = model_.config;
+  const DecoderLayer& layer = model_.layers[index];
+  const std::int64_t head_dim = shape_.head_dim;
+  const std::int64_t key_offset = shape_.num_heads * head_dim;
+  const std::int64_t value_offset = key_offset + shape_.num_kv_heads * head_dim;
+  float* row = scratch_.qkv.data() + slot * (value_offset + shape_.num_kv_heads * head_dim);
+  for (std::int64_t h = 0; h < shape_.num_heads + shape_.num_kv_heads; ++h) {
+    const NormWeights& norm = h < shape_.num_heads ? layer.query_norm : layer.key_norm;
+    if (!norm.weight.empty()) norm_row(norm, head_dim, row + h * head_dim, row + h * head_dim);
+  }
+  const bool rotates = config.uses_rope.empty() || config.uses_rope[index];
+  if (rotates && !config.learned_positions) {
+    const bool slides = !config.sliding_window.empty() && config.sliding_window[index] > 0;
+    const std::vector<float>& table =
+        slides && config.sliding_rope ? scratch_.sliding_cos_sin : scratch_.full_cos_sin;
+    rotate(table.data() + slot * rotary_dim_, shape_.num_heads + shape_.num_kv_heads, row);
+  }
+  token.cache->store(static_cast<std::int64_t>(index), token.position, row + key_offset,
+                     row + value_offset);
+}
+
+// The halves layout of Hugging Face: dimension i pairs with i + rotary_dim / 2.
+void Decoder::rotate(const float* cos_sin, std::int64_t num_heads, float* heads) const {
+  const std::int64_t half = rotary_dim_ / 2;
+  const float* cos = cos_sin;
+  const float* sin = cos_sin + half;
+  for (std::int64_t h = 0; h < num_heads; ++h) {
+    float* head = heads + h * shape_.head_dim;
+    for (std::int64_t i = 0; i < half; ++i) {
+      const float first = head[i], second = head[i + half];
+      head[i] = first * cos[i] - second * sin[i];
+      head[i + half] = second * cos[i] + first * sin[i];
+    }
+  }
+}
+
+void Decoder::run_mlp(const DecoderLayer& layer, std::int64_t batch) {
+  const std::vector<WeightMatrix> parts = views_of(layer.gate_up);
+  product(parts, scratch_.normed, batch, scratch_.gate_up);
+  const std::int64_t width = layer.down.matrix.cols;
+  const std::int64_t stride = total_rows(parts);
+  const bool gated = model_.config.gated_mlp;
+  AURUM_CHECK(stride == (gated ? 2 * width : width), "MLP of {} and {}", stride, width);
+  const auto activation = model_.config.activation == weights::Activation::kSilu
+                              ? model::PointwiseActivation::kSilu
+                              : model::PointwiseActivation::kGeluTanh;
+  scratch_.attended.resize(static_cast<std::size_t>(batch * width));
+  parallel_for(batch, kPointwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t t = begin; t < end; ++t) {
+      const float* gate = scratch_.gate_up.data() + t * stride;
+      model::activate(activation, gate, gated ? gate + width : nullptr, width,
+                      scratch_.attended.data() + t * width);
+    }
+  });
+  const WeightMatrix down = layer.down.view();
+  product({&down, 1}, scratch_.attended, batch, scratch_.branch);
+}
+
+void Decoder::add_branch(const NormWeights& post_norm, std::int64_t batch) {
+  if (!post_norm.weight.empty()) {
+    norm_rows(post_norm, batch, scratch_.branch.data(), scratch_.branch.data());
+  }
+  const std::int64_t count = batch * model_.config.hidden_size;
+  for (std::int64_t i = 0; i < count; ++i) scratch_.residual[i] += scratch_.branch[i];
+}
+
+void Decoder::norm_rows(const NormWeights& norm, std::int64_t batch, const float* in,
+                        float* out) const {
+  const std::int64_t hidden = model_.config.hidden_size;
+  for (std::int64_t t = 0; t < batch; ++t) norm_row(norm, hidden, in + t * hidden, out + t * hidden);
+}
+
+void Decoder::norm_row(const NormWeights& norm, std::int64_t size, const float* in,
+                       float* out) const {
+  const auto eps = static_cast<float>(model_.config.norm_eps);
+  if (model_.config.layer_norm) {
+    model::layer_norm(in, norm.weight.data(), norm.bias.empty() ? nullptr : norm.bias.data(), eps,
+                      size, out);
+  } else {
+    model::rms_norm(in, norm.weight.data(), eps, size, out);
+  }
+}
+
+std::span<float> Decoder::run_head(std::span<const DecodeToken> tokens) {
+  const std::int64_t hidden = model_.config.hidden_size;
+  std::int64_t count = 0;
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    if (!tokens[t].wants_logits) continue;
+    norm_row(model_.final_norm, hidden,
+             scratch_.residual.data() + static_cast<std::int64_t>(t) * hidden,
+             scratch_.normed.data() + count * hidden);
+    ++count;
+  }
+  if (count == 0) return {};
+  product({&model_.head, 1}, scratch_.normed, count, scratch_.logits);
+  const std::span<float> logits(scratch_.logits.data(),
+                                static_cast<std::size_t>(count * model_.head.rows));
+  if (const auto cap = model_.config.final_logit_softcap) {
+    const auto c = static_cast<float>(*cap);
+    parallel_for(static_cast<std::int64_t>(logits.size()), 4096,
+                 [&](std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t i = begin; i < end; ++i) {
+                     logits[i] = c * std::tanh(logits[i] / c);
+                   }
+                 });
+  }
+  return logits;
+}
+
+}  // namespace aurum::rollout

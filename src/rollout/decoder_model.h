@@ -1,0 +1,37 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "model/causal_lm.h"
+#include "rollout/decoder.h"
+#include "weights/checkpoint.h"
+
+namespace aurum::rollout {
+
+// A tensor in memory, float32 or bfloat16, dense and row-major. A vector has one row.
+struct MemoryTensor {
+  const void* data = nullptr;
+  bool is_bfloat16 = false;
+  std::int64_t rows = 0, cols = 0;
+};
+
+// Finds a tensor by its Hugging Face name; nullopt when the model has none.
+using FindTensor = std::function<std::optional<MemoryTensor>(const std::string& name)>;
+
+// Puts a decoder together from named tensors. The large ones are borrowed (the caller sets
+// `keep_alive`); norms and biases are copied, GPT-2's [in, out] matrices are transposed into memory
+// of their own. Throws InputError that names a missing tensor.
+DecoderModel make_decoder_model(const weights::ModelConfig& config, const FindTensor& find);
+
+// Views of a trainable model's own weights, as they are now. `model` must outlive the result.
+DecoderModel make_decoder_model(model::CausalLm& model);
+
+// Straight from files: tensors that are stored in the wanted dtype are used where they are mapped,
+// everything else (GGUF blocks too) is expanded once.
+DecoderModel make_decoder_model(std::shared_ptr<const weights::Checkpoint> checkpoint,
+                                model::ComputeDType dtype);
+
+}  // namespace aurum::rollout
