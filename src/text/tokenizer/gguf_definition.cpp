@@ -194,7 +194,7 @@ void define_byte_level(const GgufVocabulary& v, TokenizerDefinition& out) {
 // first, gives the same tokens; it is also how Hugging Face converts them.
 void merges_from_scores(const GgufVocabulary& v, BpeDefinition& model) {
   struct Merge {
-    float score;
+    double score;
     std::uint32_t left_chars, right_chars;
     TokenId id;
     std::uint32_t split;
@@ -213,13 +213,17 @@ void merges_from_scores(const GgufVocabulary& v, BpeDefinition& model) {
     if (token.empty() || (type != kNormal && type != kUserDefined)) continue;
     const auto chars = static_cast<std::uint32_t>(
         std::count_if(token.begin(), token.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+    // User-defined tokens (runs of blanks) come before all others, whatever their score says.
+    constexpr double kAboveScores = 1e12;
+    const double score =
+        type == kUserDefined ? kAboveScores - static_cast<double>(id) : v.scores[id];
     local.clear();
     std::uint32_t left_chars = 1;
     for (std::size_t p = utf8_length(token[0]); p < token.size(); p += utf8_length(token[p])) {
       const auto left = ids.find(token.substr(0, p)), right = ids.find(token.substr(p));
       if (left != ids.end() && right != ids.end()) {
         local.emplace_back(left->second, right->second,
-                           Merge{v.scores[id], left_chars, chars - left_chars,
+                           Merge{score, left_chars, chars - left_chars,
                                  static_cast<TokenId>(id), static_cast<std::uint32_t>(p)});
       }
       ++left_chars;
