@@ -124,7 +124,8 @@ TEST_P(LocalRolloutSourceTest, CachedStepsMatchRunningTheWholeRow) {
   RolloutRequest request = request_of({1, 2, 3, 30, 20}, 0, 20);
   request.sampling.temperature = 0;
   std::vector<std::int32_t> ids = request.prompt_ids;
-  for (const std::int32_t id : source.generate({&request, 1})[0].completion_ids) {
+  const auto rollouts = source.generate({&request, 1});
+  for (const std::int32_t id : rollouts[0].completion_ids) {
     const auto logits = source.next_token_logits(ids);
     EXPECT_EQ(id, std::max_element(logits.begin(), logits.end()) - logits.begin());
     ids.push_back(id);
@@ -201,7 +202,8 @@ TEST(LocalRolloutSource, RunsTheRowAgainWhenItsRotaryFactorsChange) {
   RolloutRequest request = request_of({1, 2, 3, 30, 20}, 0, 10);
   request.sampling.temperature = 0;
   std::vector<std::int32_t> ids = request.prompt_ids;
-  for (const std::int32_t id : source.generate({&request, 1})[0].completion_ids) {
+  const auto rollouts = source.generate({&request, 1});
+  for (const std::int32_t id : rollouts[0].completion_ids) {
     const auto logits = source.next_token_logits(ids);
     EXPECT_EQ(id, std::max_element(logits.begin(), logits.end()) - logits.begin());
     ids.push_back(id);
