@@ -56,18 +56,14 @@ inline float half_at(Bytes bytes) { return float_of_half(load<std::uint16_t>(byt
 
 inline void expand_q4_0(Bytes in, float* out) {
   const float d = half_at(in);
-  for (int i = 0; i < 16; ++i) {
-    out[i] = d * static_cast<float>((in[2 + i] & 15) - 8);
-    out[i + 16] = d * static_cast<float>((in[2 + i] >> 4) - 8);
-  }
+  for (int i = 0; i < 16; ++i) out[i] = d * static_cast<float>((in[2 + i] & 15) - 8);
+  for (int i = 0; i < 16; ++i) out[i + 16] = d * static_cast<float>((in[2 + i] >> 4) - 8);
 }
 
 inline void expand_q4_1(Bytes in, float* out) {
   const float d = half_at(in), m = half_at(in + 2);
-  for (int i = 0; i < 16; ++i) {
-    out[i] = d * static_cast<float>(in[4 + i] & 15) + m;
-    out[i + 16] = d * static_cast<float>(in[4 + i] >> 4) + m;
-  }
+  for (int i = 0; i < 16; ++i) out[i] = d * static_cast<float>(in[4 + i] & 15) + m;
+  for (int i = 0; i < 16; ++i) out[i + 16] = d * static_cast<float>(in[4 + i] >> 4) + m;
 }
 
 // The value of 5 bits: 4 from qs, the fifth from bit i of `high`.
@@ -101,31 +97,48 @@ inline void expand_q8_0(Bytes in, float* out) {
 
 inline void expand_q2_k(Bytes in, float* out) {
   const float d = half_at(in + 80), dmin = half_at(in + 82);
-  for (int g = 0; g < 16; ++g) {
-    const float scale = d * static_cast<float>(in[g] & 15);
-    const float minimum = dmin * static_cast<float>(in[g] >> 4);
-    const Bytes qs = in + 16 + 32 * (g / 8) + 16 * (g % 2);
-    const int shift = 2 * (g % 8 / 2);
-    for (int i = 0; i < 16; ++i) {
-      out[16 * g + i] = scale * static_cast<float>((qs[i] >> shift) & 3) - minimum;
+  for (int s = 0; s < 8; ++s) {
+    std::array<float, 32> quants;
+    const Bytes qs = in + 16 + 32 * (s / 4);
+    const int shift = 2 * (s % 4);
+    for (int i = 0; i < 32; ++i) quants[i] = static_cast<float>((qs[i] >> shift) & 3);
+    for (int g = 0; g < 2; ++g) {
+      const float scale = d * static_cast<float>(in[2 * s + g] & 15);
+      const float minimum = dmin * static_cast<float>(in[2 * s + g] >> 4);
+      const float* q = quants.data() + 16 * g;
+      float* values = out + 32 * s + 16 * g;
+      for (int i = 0; i < 16; ++i) values[i] = scale * q[i] - minimum;
     }
   }
+}
+
+// Scale g of the sixteen 6-bit ones in twelve bytes.
+inline int unpack_q3_scale(Bytes packed, int g) {
+  const int low = g < 8 ? packed[g] & 15 : packed[g - 8] >> 4;
+  const int high = (packed[8 + g % 4] >> (2 * (g / 4))) & 3;
+  return (low | high << 4) - 32;
+}
+
+// Multiplies 32 values, 16 by each of two scales.
+inline void scale_halves(const std::array<float, 32>& quants, float first, float second,
+                         float* out) {
+  for (int i = 0; i < 16; ++i) out[i] = first * quants[i];
+  for (int i = 16; i < 32; ++i) out[i] = second * quants[i];
 }
 
 inline void expand_q3_k(Bytes in, float* out) {
   const Bytes packed = in + 96;
   const float d = half_at(in + 108);
-  for (int g = 0; g < 16; ++g) {
-    const int low = g < 8 ? packed[g] & 15 : packed[g - 8] >> 4;
-    const int high = (packed[8 + g % 4] >> (2 * (g / 4))) & 3;
-    const float scale = d * static_cast<float>((low | high << 4) - 32);
-    const Bytes mask = in + 16 * (g % 2);
-    const Bytes qs = in + 32 + 32 * (g / 8) + 16 * (g % 2);
-    const int shift = 2 * (g % 8 / 2), bit = g / 2;
-    for (int i = 0; i < 16; ++i) {
-      const int q = ((qs[i] >> shift) & 3) + (((mask[i] >> bit) & 1) << 2) - 4;
-      out[16 * g + i] = scale * static_cast<float>(q);
+  for (int s = 0; s < 8; ++s) {
+    std::array<float, 32> quants;
+    const Bytes qs = in + 32 + 32 * (s / 4);
+    const int shift = 2 * (s % 4);
+    for (int i = 0; i < 32; ++i) {
+      const int q = ((qs[i] >> shift) & 3) + (((in[i] >> s) & 1) << 2) - 4;
+      quants[i] = static_cast<float>(q);
     }
+    scale_halves(quants, d * static_cast<float>(unpack_q3_scale(packed, 2 * s)),
+                 d * static_cast<float>(unpack_q3_scale(packed, 2 * s + 1)), out + 32 * s);
   }
 }
 
@@ -172,20 +185,23 @@ inline void expand_q5_k(Bytes in, float* out) {
 
 inline void expand_q6_k(Bytes in, float* out) {
   const float d = half_at(in + 208);
-  for (int g = 0; g < 16; ++g) {
-    const float scale = d * static_cast<float>(static_cast<std::int8_t>(in[192 + g]));
-    const int half = g / 8, t = g % 8 / 2, l = 16 * (g % 2);
-    const Bytes low = in + 64 * half + 32 * (t % 2) + l;
-    const Bytes high = in + 128 + 32 * half + l;
+  const auto scale = [&](int g) {
+    return d * static_cast<float>(static_cast<std::int8_t>(in[192 + g]));
+  };
+  for (int s = 0; s < 8; ++s) {
+    const int half = s / 4, t = s % 4;
+    const Bytes low = in + 64 * half + 32 * (t % 2), high = in + 128 + 32 * half;
     const int low_shift = 4 * (t / 2), high_shift = 2 * t;
-    for (int i = 0; i < 16; ++i) {
+    std::array<float, 32> quants;
+    for (int i = 0; i < 32; ++i) {
       const int q = ((low[i] >> low_shift) & 15) | ((high[i] >> high_shift) & 3) << 4;
-      out[16 * g + i] = scale * static_cast<float>(q - 32);
+      quants[i] = static_cast<float>(q - 32);
     }
+    scale_halves(quants, scale(2 * s), scale(2 * s + 1), out + 32 * s);
   }
 }
 
-// --- plain types, 32 values at a time so that they share the loops of the blocks ---
+// --- plain types ---
 
 inline void expand_half(Bytes in, float* out) { *out = half_at(in); }
 inline void expand_bfloat16(Bytes in, float* out) {

@@ -309,7 +309,8 @@ void read_sizes(const Keys& keys, ModelConfig& config) {
     config.num_kv_heads = keys.size("num_key_value_heads", config.num_heads);
     config.intermediate_size = keys.size("intermediate_size");
     config.max_position_embeddings = keys.size("max_position_embeddings", 2048);
-    config.norm_eps = keys.number("rms_norm_eps").value_or(1e-6);
+    config.norm_eps =
+        keys.number("rms_norm_eps").value_or(config.model_type == "phi3" ? 1e-5 : 1e-6);
   }
   if (config.num_layers > kMaxLayers) keys.fail("num_hidden_layers", "is too large");
   if (config.num_heads % config.num_kv_heads != 0) {
