@@ -315,7 +315,12 @@ class ConfigBuilder {
     put("pad_token_id", "tokenizer.ggml.padding_token_id");
   }
 
-  void add_tokens() { add_token_ids(json_); }
+  // Absent ids are written as null: transformers would put a family's default in their place, which
+  // may lie outside this vocabulary.
+  void add_tokens() {
+    for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id"}) json_[key] = nullptr;
+    add_token_ids(json_);
+  }
 
   void add_weights() {
     json_["tie_word_embeddings"] = file_.find_tensor("output.weight") == nullptr;
