@@ -319,6 +319,9 @@ TEST(Regex, RewritesOniguruma) {
             R"(\p{wspace}+(?!\P{wspace})|[^\p{wspace}0-9a-fA-F])");
   EXPECT_EQ(rewrite_oniguruma(R"((ab){1,3}+\p{N}{2}+c)", "t"), R"((?:(ab){1,3})+(?:\p{N}{2})+c)");
   EXPECT_EQ(rewrite_oniguruma(R"((?m:.)(?i:a)\p{Han})", "t"), R"((?s:.)(?i:a)\p{sc:Han})");
+  RegexMatch match{};
+  EXPECT_TRUE(Regex::from_oniguruma(R"( ?[\p{P}\p{S}]+)", "t").find(" \U0001FA75!", 0, match));
+  EXPECT_EQ(match.end, 6u);  // an emoji of Unicode 15 is a symbol
   EXPECT_THROW(rewrite_oniguruma("[a&&b]", "t"), FormatError);
   EXPECT_THROW(rewrite_oniguruma("(?s:.)", "t"), FormatError);
 }

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,8 @@ namespace aurum::text {
 struct AddedToken {
   std::string content;
   bool single_word = false, lstrip = false, rstrip = false, normalized = false, special = false;
+  // What the file says; the id in use follows from the order (see PipelineTokenizer).
+  std::optional<TokenId> file_id = {};
 };
 
 // What the "model" part of a tokenizer.json holds, for BPE.

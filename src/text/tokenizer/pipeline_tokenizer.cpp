@@ -120,6 +120,10 @@ void PipelineTokenizer::place_added_tokens() {
     entry.added = true;
     entry.special = entry.special || added.special;
     if (!added_ids_.emplace(added.content, *id).second) continue;
+    if (added.file_id && *added.file_id != *id) {
+      log_warning("{}: the added token {} has id {}, not {} as its entry says (as in Hugging Face)",
+                  definition_.source, added.content, *id, *added.file_id);
+    }
     if (added.normalized && normalizer_ != nullptr) {
       const MappedText pattern = normalizer_->apply(MappedText(added.content));
       normalized_matcher_.add(pattern.text(), *id, added);

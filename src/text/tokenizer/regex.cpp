@@ -16,6 +16,13 @@ constexpr std::array<std::string_view, 12> kScripts = {
     "Han",   "Hiragana", "Katakana", "Latin",  "Greek", "Cyrillic",
     "Arabic", "Hebrew",   "Thai",     "Hangul", "Devanagari", "Bopomofo"};
 
+// Emoji of Unicode 15 and 16 (category So), which PCRE2 before 10.46 takes for unassigned. The other
+// characters that are newer than its tables do not occur in patterns' symbol classes in practice.
+constexpr std::string_view kNewSymbols =
+    "\\x{1F6DC}\\x{1FA75}-\\x{1FA77}\\x{1FA89}\\x{1FA8F}\\x{1FAAD}-\\x{1FAAF}\\x{1FABB}-\\x{1FABF}"
+    "\\x{1FAC6}\\x{1FACE}-\\x{1FACF}\\x{1FADA}-\\x{1FADC}\\x{1FADF}\\x{1FAE8}-\\x{1FAE9}"
+    "\\x{1FAF7}-\\x{1FAF8}";
+
 class Rewriter {
  public:
   Rewriter(std::string_view pattern, const std::string& where) : in_(pattern), where_(where) {}
@@ -71,14 +78,14 @@ class Rewriter {
         if (in_class) refuse("\\W in a set");
         return emit(2, "[^\\p{L}\\p{M}\\p{N}\\p{Pc}]");
       case 'p':
-      case 'P': return property();
+      case 'P': return property(in_class);
       default:
         copy(1);
         copy_char();
     }
   }
 
-  void property() {
+  void property(bool in_class) {
     const std::size_t close = in_.find('}', at_);
     if (at_ + 2 >= in_.size() || in_[at_ + 2] != '{' || close == std::string_view::npos) {
       refuse("a property without braces");
@@ -89,7 +96,11 @@ class Rewriter {
         return emit(close + 1 - at_, fmt::format("{}{{sc:{}}}", in_.substr(at_, 2), name));
       }
     }
+    const bool symbols = in_[at_ + 1] == 'p' && (name == "S" || name == "So");
+    if (symbols && !in_class) out_ += '[';
     copy(close + 1 - at_);
+    if (symbols) out_ += kNewSymbols;
+    if (symbols && !in_class) out_ += ']';
   }
 
   void char_class() {

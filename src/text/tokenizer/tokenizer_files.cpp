@@ -2,6 +2,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -113,8 +114,12 @@ void read_model(const simdjson::dom::element& root, const JsonPlace& place, BpeD
 }
 
 AddedToken read_added_token(const simdjson::dom::element& object) {
-  return {text_of(object, "content"), flag(object, "single_word"), flag(object, "lstrip"),
-          flag(object, "rstrip"),     flag(object, "normalized"),  flag(object, "special")};
+  AddedToken token{text_of(object, "content"), flag(object, "single_word"),
+                   flag(object, "lstrip"),     flag(object, "rstrip"),
+                   flag(object, "normalized"), flag(object, "special")};
+  std::int64_t id = 0;
+  if (object["id"].get(id) == simdjson::SUCCESS) token.file_id = static_cast<TokenId>(id);
+  return token;
 }
 
 void read_added_tokens(const simdjson::dom::element& root, TokenizerDefinition& out) {

@@ -43,6 +43,6 @@ bool is_white_space(char32_t c);   // the 25 White_Space characters
 bool is_word_char(char32_t c);     // \w: alphabetic, marks, decimal digits, connectors, joiners
 bool is_numeric(char32_t c);       // categories Nd, Nl, No
 bool is_punctuation(char32_t c);   // ASCII punctuation and symbols, or category P
-bool is_mark(char32_t c);          // category M
+bool is_mark(char32_t c);          // category M in Unicode 9
 
 }  // namespace aurum::text
