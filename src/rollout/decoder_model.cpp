@@ -167,6 +167,8 @@ DecoderModel make_decoder_model(const ModelConfig& config, const FindTensor& fin
 }
 
 DecoderModel make_decoder_model(model::CausalLm& model) {
+  // Frozen models list no parameters, and may hold blocks only.
+  AURUM_CHECK(!model.parameters().empty(), "a frozen model generates from its checkpoint");
   std::map<std::string, MemoryTensor> tensors;
   for (const model::NamedParameter& parameter : model.parameters()) {
     tensors.emplace(parameter.name, view_of(*parameter.tensor, parameter.name));
