@@ -3,8 +3,9 @@
 function(aurum_compile_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
                                            -Wno-missing-field-initializers)
-  # GCC 12 raises these two falsely inside inlined std::string and std::optional.
-  target_compile_options(${target} PRIVATE -Wno-restrict -Wno-maybe-uninitialized)
+  # GCC 12 raises these falsely inside inlined std::string and std::optional.
+  target_compile_options(${target} PRIVATE -Wno-restrict -Wno-maybe-uninitialized
+                                           -Wno-stringop-overflow)
   if(AURUM_WARNINGS_AS_ERRORS)
     target_compile_options(${target} PRIVATE -Werror)
   endif()

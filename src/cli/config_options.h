@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "config/training_config.h"
+#include "config/acting_config.h"
 
 namespace aurum::cli {
 

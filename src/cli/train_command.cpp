@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 
 #include <atomic>
-#include <chrono>
+#include <cmath>
 #include <csignal>
 #include <filesystem>
-#include <set>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -14,7 +13,7 @@
 #include "cli/command.h"
 #include "cli/config_options.h"
 #include "cli/model_files.h"
-#include "config/training_config.h"
+#include "config/acting_config.h"
 #include "data/example.h"
 #include "loss/distillation_loss.h"
 #include "model/causal_lm.h"
@@ -163,7 +162,7 @@ struct TrainArguments {
 void run_training(const TrainArguments& arguments) {
   const config::TrainingConfig config = load_config(arguments.config);
   check_supported(config);
-  for (const std::string& key : config::keys_without_effect(config)) {
+  for (const std::string& key : config.keys_without_effect) {
     log_warning("{} has no effect here", key);
   }
   const config::TrainingParams& training = config.training;
@@ -199,7 +198,7 @@ void run_training(const TrainArguments& arguments) {
   const train::RunFolder folder(training.output_dir, resume, arguments.overwrite);
 
   const bool full_precision = config.model.torch_dtype_str == "float32" &&
-                              training.mixed_precision_dtype == config::MixedPrecisionDtype::kNone;
+                              training.mixed_precision_dtype == "NONE";
   const auto student = model::load_causal_lm(
       *student_checkpoint,
       {.dtype = full_precision ? model::ComputeDType::kFloat32 : model::ComputeDType::kBFloat16,
@@ -222,7 +221,7 @@ void run_training(const TrainArguments& arguments) {
   if (!checkpoint && resume) checkpoint = folder.last_checkpoint();
 
   make_folder(folder.path() / "telemetry");
-  write_file(folder.path() / "telemetry" / "training_config.yaml", config::to_yaml(config));
+  write_file(folder.path() / "telemetry" / "training_config.yaml", config.effective_yaml);
   std::unique_ptr<telemetry::JsonlWriter> metrics_file, samples_file;
   report::ProgressLine progress_line(settings.max_steps);
 

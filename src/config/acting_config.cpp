@@ -1,4 +1,4 @@
-#include "config/training_config.h"
+#include "config/acting_config.h"
 
 #include <yaml-cpp/yaml.h>
 
@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <limits>
 #include <set>
 
 #include "base/error.h"
@@ -233,7 +234,7 @@ class Binder {
     (*this)(name, value);
     if (node && !node.IsNull()) member = value;
   }
-  std::size_t size() const { return node_.IsSequence() ? node_.size() : 0; }
+  std::size_t size() const { return node_ && node_.IsSequence() ? node_.size() : 0; }
   Binder item(std::size_t index) const {
     return {node_[index], fmt::format("{}[{}]", path_, index), read_};
   }
@@ -367,6 +368,56 @@ YAML::Node parse_yaml(const std::string& text, const std::string& source) {
   }
 }
 
+// Keys that no member holds, or whose section has no member, by their place in the whole tree.
+void check_other_ranges(const YAML::Node& full) {
+  struct Range {
+    const char* section;
+    const char* key;
+    double min, max;
+    bool min_is_open;
+  };
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  static constexpr Range kRanges[] = {
+      {"gold", "vllm_gpu_memory_utilization", 0, 1, true},
+      {"gold", "vllm_tensor_parallel_size", 1, kInfinity, false},
+      {"gold", "vllm_sync_frequency", 1, kInfinity, false},
+      {"gold", "vllm_server_port", 1, 65535, false},
+      {"gold", "vllm_server_timeout", 0, kInfinity, true},
+      {"", "per_device_train_batch_size", 1, kInfinity, false},
+      {"", "per_device_eval_batch_size", 1, kInfinity, false},
+      {"", "gradient_accumulation_steps", 1, kInfinity, false},
+      {"", "learning_rate", 0, kInfinity, false},
+      {"", "weight_decay", 0, kInfinity, false},
+      {"", "max_grad_norm", 0, kInfinity, false},
+      {"", "warmup_ratio", 0, 1, false},
+      {"", "max_steps", -1, kInfinity, false}};
+  for (const Range& range : kRanges) {
+    const YAML::Node training = full["training"];
+    const std::string section = range.section;
+    const YAML::Node node = section.empty() ? training[range.key] : training[section][range.key];
+    if (!node || node.IsNull()) continue;
+    const double value = node.as<double>();
+    const bool above = range.min_is_open ? value > range.min : value >= range.min;
+    if (above && value <= range.max && std::isfinite(value)) continue;
+    throw ConfigError(fmt::format("training.{}{}{} must be in {}{}, {}], found {}", section,
+                                  section.empty() ? "" : ".", range.key,
+                                  range.min_is_open ? "(" : "[", range.min, range.max, value));
+  }
+}
+
+void check_contradictions(const TrainingConfig& config, const YAML::Node& full) {
+  const std::string vllm_mode = full["training"]["gold"]["vllm_mode"].as<std::string>();
+  if (vllm_mode != "server" && vllm_mode != "colocate") {
+    throw ConfigError(fmt::format(
+        "training.gold.vllm_mode must be server or colocate, found {}", vllm_mode));
+  }
+  if (config.training.mixed_precision_dtype != "NONE" && config.model.torch_dtype_str != "float32") {
+    throw ConfigError(
+        "training.mixed_precision_dtype needs the weights in float32: set "
+        "model.torch_dtype_str: float32");
+  }
+}
+
 }  // namespace
 
 TrainingConfig load_training_config(
@@ -400,6 +451,8 @@ TrainingConfig load_training_config(
   bind(root.section("model"), config.model);
   bind(root.section("training"), config.training);
   check_ranges(config.training.gold);
+  check_other_ranges(full);
+  check_contradictions(config, full);
   for (const char* section : {"data.train.", "data.validation."}) {
     for (const char* key : {"dataset_name", "dataset_path", "split", "sample_count"}) {
       read.insert(std::string(section) + "datasets[]." + key);
