@@ -4,9 +4,9 @@
 
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <limits>
 #include <set>
 
 #include "base/error.h"
