@@ -1,13 +1,12 @@
 # The two commands of the README, and the steps that they are made of.
-.PHONY: help demo test build setup models format bench clean
+.PHONY: help demo test build setup models format clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
-## make demo    install, build, fetch the models and distil a student; open output/demo/report.html
+## make demo    install, build, fetch the models and distil a student into output/demo
 demo: build models
 	build/aurum train -c configs/demo.yaml --overwrite
-	build/aurum report output/demo
 
 ## make test    install, build, run every test
 test: build

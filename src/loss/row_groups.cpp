@@ -30,6 +30,12 @@ Completion completion_of(const RowSide& side, bool eos_is_content) {
   return completion;
 }
 
+void drop_last(Completion& completion) {
+  if (completion.content.empty()) return;
+  completion.content.pop_back();
+  completion.spans.pop_back();
+}
+
 // Bayesian: p_j = softmax(z[j - 1]), the last token's distribution times the others' probabilities.
 // Observed: r_j = softmax(z[j]), the first token's row times the later rows' probabilities.
 GroupSide make_side(const RowSide& side, const std::vector<std::int64_t>& positions,
@@ -71,8 +77,13 @@ class GroupList {
 }  // namespace
 
 std::vector<Group> groups_of_row(const Row& row, const LossConfig& config) {
-  const Completion student = completion_of(row.student, config.compat_trl);
-  const Completion teacher = completion_of(row.teacher, config.compat_trl);
+  Completion student = completion_of(row.student, config.compat_trl);
+  Completion teacher = completion_of(row.teacher, config.compat_trl);
+  if (config.compat_trl) {
+    // TRL's "skip" drops the last token, whatever it is.
+    if (config.skip_student_eos) drop_last(student);
+    if (config.skip_teacher_eos) drop_last(teacher);
+  }
   GroupList list(row, config.merge);
   if (!config.use_extended_uld) {
     auto student_all = student.content, teacher_all = teacher.content;
