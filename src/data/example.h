@@ -22,11 +22,11 @@ struct Example {
   bool is_chat() const { return !prompt_messages.empty(); }
 };
 
-// Turns a row of any accepted shape (spec: messages, prompt/completion, Alpaca, text, ShareGPT)
+// Turns a row of any accepted shape (messages, prompt/completion, Alpaca, ShareGPT)
 // into an example. Throws InputError that names `source` and what is wrong.
 Example parse_example(const OrderedJson& row, const std::string& source);
 
-// Reads .jsonl, .json (array or lines), each optionally .gz or .zst, or a folder of them.
+// Reads .jsonl or .json (array or lines), or a folder of them whose names start with `split`.
 std::vector<Example> read_examples(const std::string& path, const std::string& split = "train");
 
 }  // namespace aurum::data

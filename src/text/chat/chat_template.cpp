@@ -3,6 +3,9 @@
 
 #include "text/chat/chat_template.h"
 
+#include <unicode/locid.h>
+#include <unicode/unistr.h>
+
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -19,6 +22,8 @@ using Kind = TemplateToken::Kind;
 
 constexpr std::int64_t kMostSteps = 1'000'000;
 constexpr std::size_t kMostOutput = 16'000'000;
+constexpr std::size_t kMostBuilt = 256'000'000;  // bytes of all strings and lists a template makes
+constexpr int kMostIndent = 100;
 constexpr int kMostDepth = 100;
 
 Value undefined() { return Value(Value::value_t::discarded); }
@@ -27,6 +32,7 @@ struct Context {
   std::vector<std::map<std::string, Value>> scopes;
   std::string output, name;
   std::int64_t steps = 0;
+  std::size_t built = 0;
   int line = 0;
 
   [[noreturn]] void fail(std::string_view what) const {
@@ -38,6 +44,11 @@ struct Context {
   void print(std::string_view text) {
     if (output.size() + text.size() > kMostOutput) fail("the template prints too much");
     output += text;
+  }
+  // Bounds memory: a few doublings of a string or list would otherwise use all there is.
+  void charge(std::size_t bytes) {
+    if (bytes > kMostBuilt - built) fail("the template uses too much memory");
+    built += bytes;
   }
   Value* find(const std::string& variable) {
     for (auto scope = scopes.rbegin(); scope != scopes.rend(); ++scope) {
@@ -84,14 +95,73 @@ std::string dump_json(const Value& v, int indent, int depth = 0) {
   return out + last + (v.is_object() ? '}' : ']');
 }
 
-std::string strip(const std::string& text, const std::string& blanks, bool left, bool right) {
-  std::size_t begin = 0, end = text.size();
-  while (left && begin < end && blanks.find(text[begin]) != std::string::npos) ++begin;
-  while (right && end > begin && blanks.find(text[end - 1]) != std::string::npos) --end;
-  return text.substr(begin, end - begin);
+// Bytes that a copy of `v` takes, roughly.
+std::size_t weight(const Value& v) {
+  std::size_t bytes = 32;
+  if (v.is_string()) return bytes + v.get_ref<const std::string&>().size();
+  if (!v.is_structured()) return bytes;
+  for (const auto& [key, item] : v.items()) bytes += (v.is_object() ? key.size() : 0) + weight(item);
+  return bytes;
 }
 
-const std::string kBlanks = " \t\n\r\f\v\x1c\x1d\x1e\x1f";
+// Splits UTF-8 into code points.
+std::vector<std::string> characters(std::string_view text) {
+  std::vector<std::string> out;
+  for (const char ch : text) {
+    if (out.empty() || (ch & 0xC0) != 0x80) out.emplace_back();
+    out.back() += ch;
+  }
+  return out;
+}
+
+// What Python's strip() removes.
+const std::vector<std::string>& blank_characters() {
+  static const std::vector<std::string> blanks = characters(
+      " \t\n\r\f\v\x1c\x1d\x1e\x1f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005"
+      "\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000");
+  return blanks;
+}
+
+std::string strip(std::string_view text, const std::vector<std::string>& blanks, bool left, bool right) {
+  const auto remove_one = [&](auto matches, auto remove) {
+    for (const std::string& blank : blanks) {
+      if (!matches(blank)) continue;
+      remove(blank.size());
+      return true;
+    }
+    return false;
+  };
+  while (left && remove_one([&](const std::string& blank) { return text.starts_with(blank); },
+                            [&](std::size_t size) { text.remove_prefix(size); })) {
+  }
+  while (right && remove_one([&](const std::string& blank) { return text.ends_with(blank); },
+                             [&](std::size_t size) { text.remove_suffix(size); })) {
+  }
+  return std::string(text);
+}
+
+std::string change_case(const std::string& text, bool upper) {
+  icu::UnicodeString wide = icu::UnicodeString::fromUTF8(text);
+  if (upper) wide.toUpper(icu::Locale::getRoot());
+  else wide.toLower(icu::Locale::getRoot());
+  std::string out;
+  return wide.toUTF8String(out);
+}
+
+// The items of a list, the keys of a mapping or the characters of a string.
+Value items_to_list(const Value& v, Context& c) {
+  Value out = Value::array();
+  if (v.is_array()) return v;
+  if (v.is_object()) {
+    for (const auto& [key, item] : v.items()) out.push_back(key);
+  } else if (v.is_string()) {
+    for (std::string& ch : characters(v.get_ref<const std::string&>())) out.push_back(std::move(ch));
+    c.charge(weight(out));
+  } else if (!v.is_discarded()) {
+    c.fail("this value cannot be looped over");
+  }
+  return out;
+}
 
 struct Expression;
 using ExpressionPtr = std::shared_ptr<const Expression>;
@@ -116,30 +186,32 @@ Value call_method(const Value& self, const std::string& method, const Arguments&
   if (self.is_string()) {
     const auto text = self.get<std::string>();
     if (method == "strip" || method == "lstrip" || method == "rstrip") {
-      const std::string blanks = args.empty() ? kBlanks : text_argument(0);
+      const auto blanks = args.empty() ? blank_characters() : characters(text_argument(0));
       return strip(text, blanks, method != "rstrip", method != "lstrip");
     }
     if (method == "startswith") return text.rfind(text_argument(0), 0) == 0;
     if (method == "endswith") return text.ends_with(text_argument(0));
-    if (method == "upper" || method == "lower") {
-      std::string out = text;
-      for (char& ch : out) ch = static_cast<char>(method == "upper" ? std::toupper(ch) : std::tolower(ch));
-      return out;
-    }
+    if (method == "upper" || method == "lower") return change_case(text, method == "upper");
     if (method == "split" || method == "replace") {
       const std::string separator = text_argument(0);
       if (separator.empty()) c.fail(method + "() wants a text that is not empty");
+      const std::size_t limit_at = method == "split" ? 1 : 2;
+      if (args.size() > limit_at && !args[limit_at].is_number_integer()) c.fail("the count must be a whole number");
+      std::int64_t left = args.size() > limit_at ? args[limit_at].get<std::int64_t>() : -1;
       Value pieces = Value::array();
       std::size_t begin = 0;
-      for (std::size_t at; (at = text.find(separator, begin)) != std::string::npos;) {
+      for (std::size_t at; left != 0 && (at = text.find(separator, begin)) != std::string::npos; --left) {
         c.count_step();
         pieces.push_back(text.substr(begin, at - begin));
         begin = at + separator.size();
       }
       pieces.push_back(text.substr(begin));
+      c.charge(weight(pieces));
       if (method == "split") return pieces;
+      const std::string replacement = text_argument(1);
+      c.charge(replacement.size() * (pieces.size() - 1) + text.size());
       std::string joined = pieces[0].get<std::string>();
-      for (std::size_t i = 1; i < pieces.size(); ++i) joined += text_argument(1) + pieces[i].get<std::string>();
+      for (std::size_t i = 1; i < pieces.size(); ++i) joined += replacement + pieces[i].get<std::string>();
       return joined;
     }
   }
@@ -164,19 +236,27 @@ Value call_method(const Value& self, const std::string& method, const Arguments&
 
 Value apply_filter(const std::string& filter, const Value& v, const Arguments& args, const Named& named,
                    Context& c) {
-  if (filter == "trim") return strip(to_text(v, c), kBlanks, true, true);
+  if (filter == "trim") return strip(to_text(v, c), blank_characters(), true, true);
   if (filter == "string") return to_text(v, c);
   if (filter == "safe") return v;
   if (filter == "tojson") {
     if (v.is_discarded()) c.fail("tojson of an undefined value");
-    const auto indent = named.find("indent");
-    return dump_json(v, indent != named.end() && indent->second.is_number() ? indent->second.get<int>() : -1);
+    int indent = -1;
+    if (const auto found = named.find("indent"); found != named.end() && found->second.is_number_integer()) {
+      const auto wanted = found->second.get<std::int64_t>();
+      if (wanted < 0 || wanted > kMostIndent) c.fail("tojson's indent is out of range");
+      indent = static_cast<int>(wanted);
+    }
+    std::string json = dump_json(v, indent);
+    c.charge(json.size());
+    return json;
   }
   if (filter == "length" || filter == "count") {
     if (v.is_string()) {
       const auto& text = v.get_ref<const std::string&>();
       return std::count_if(text.begin(), text.end(), [](char ch) { return (ch & 0xC0) != 0x80; });
     }
+    if (!v.is_discarded() && !v.is_structured()) c.fail("this value has no length");
     return v.is_discarded() ? 0 : static_cast<std::int64_t>(v.size());
   }
   if (filter == "upper" || filter == "lower") return call_method(Value(to_text(v, c)), filter, {}, c);
@@ -185,15 +265,21 @@ Value apply_filter(const std::string& filter, const Value& v, const Arguments& a
     const Value fallback = args.empty() ? Value("") : args[0];
     return v.is_discarded() || (also_false && !is_true(v)) ? fallback : v;
   }
-  if (filter == "first") return v.empty() ? undefined() : v.front();
-  if (filter == "last") return v.empty() ? undefined() : v.back();
-  if (filter == "list") return v;
+  if (filter == "first" || filter == "last") {
+    const Value list = items_to_list(v, c);
+    return list.empty() ? undefined() : (filter == "first" ? list.front() : list.back());
+  }
+  if (filter == "list") return items_to_list(v, c);
   if (filter == "items") return call_method(v, "items", {}, c);
   if (filter == "join") {
+    const Value list = items_to_list(v, c);
+    const std::string separator = args.empty() ? "" : to_text(args[0], c);
     std::string out;
-    for (std::size_t i = 0; i < v.size(); ++i) {
-      if (i > 0 && !args.empty()) out += to_text(args[0], c);
-      out += to_text(v[i], c);
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      const std::string piece = to_text(list[i], c);
+      c.charge(separator.size() + piece.size());
+      if (i > 0) out += separator;
+      out += piece;
     }
     return out;
   }
@@ -233,20 +319,25 @@ Value item_of(const Value& container, const Value& key, Context& c) {
     return found == container.end() ? undefined() : *found;
   }
   if (key.is_number_integer() && (container.is_array() || container.is_string())) {
+    const Value list = items_to_list(container, c);
     auto index = key.get<std::int64_t>();
-    const auto size = static_cast<std::int64_t>(container.is_string() ? container.get_ref<const std::string&>().size() : container.size());
+    const auto size = static_cast<std::int64_t>(list.size());
     if (index < 0) index += size;
     if (index < 0 || index >= size) return undefined();
-    if (container.is_string()) return std::string(1, container.get_ref<const std::string&>()[static_cast<std::size_t>(index)]);
-    return container[static_cast<std::size_t>(index)];
+    return list[static_cast<std::size_t>(index)];
   }
   return undefined();
 }
 
 Value slice_of(const Value& v, const Value& from, const Value& to, const Value& step, Context& c) {
-  if (!v.is_array()) c.fail("only lists can be sliced here");
+  if (v.is_string()) {
+    std::string text;
+    for (const Value& ch : slice_of(items_to_list(v, c), from, to, step, c)) text += ch.get<std::string>();
+    return text;
+  }
+  if (!v.is_array()) c.fail("only lists and strings can be sliced");
   const auto size = static_cast<std::int64_t>(v.size());
-  const std::int64_t stride = step.is_number_integer() ? step.get<std::int64_t>() : 1;
+  const std::int64_t stride = step.is_number_integer() ? std::clamp<std::int64_t>(step.get<std::int64_t>(), -size - 1, size + 1) : 1;
   if (stride == 0) c.fail("a slice's step must not be 0");
   const auto bound = [&](const Value& b, std::int64_t otherwise) {
     if (!b.is_number_integer()) return otherwise;
@@ -263,6 +354,7 @@ Value slice_of(const Value& v, const Value& from, const Value& to, const Value& 
 }
 
 Value arithmetic(char op, const Value& a, const Value& b, Context& c) {
+  if (op == '~' || op == '+') c.charge(weight(a) + weight(b));
   if (op == '~') return to_text(a, c) + to_text(b, c);
   if (op == '+' && a.is_string() && b.is_string()) return a.get<std::string>() + b.get<std::string>();
   if (op == '+' && a.is_array() && b.is_array()) {
@@ -275,15 +367,25 @@ Value arithmetic(char op, const Value& a, const Value& b, Context& c) {
   if (op == '%') {
     if (!whole || b == 0) c.fail("% wants whole numbers, the second not 0");
     const std::int64_t x = a.get<std::int64_t>(), y = b.get<std::int64_t>();
-    return ((x % y) + y) % y;
+    if (y == -1) return 0;  // the lowest integer has no quotient
+    const std::int64_t rest = x % y;
+    return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
   }
   if (op == '/') {
     if (b.get<double>() == 0.0) c.fail("division by 0");
     return a.get<double>() / b.get<double>();
   }
-  const auto compute = [op](auto x, auto y) { return op == '+' ? x + y : (op == '-' ? x - y : x * y); };
-  if (whole) return compute(a.get<std::int64_t>(), b.get<std::int64_t>());
-  return compute(a.get<double>(), b.get<double>());
+  if (!whole) {
+    const double x = a.get<double>(), y = b.get<double>();
+    return op == '+' ? x + y : (op == '-' ? x - y : x * y);
+  }
+  const std::int64_t x = a.get<std::int64_t>(), y = b.get<std::int64_t>();
+  std::int64_t result = 0;
+  const bool overflows = op == '+'   ? __builtin_add_overflow(x, y, &result)
+                         : op == '-' ? __builtin_sub_overflow(x, y, &result)
+                                     : __builtin_mul_overflow(x, y, &result);
+  if (overflows) c.fail("this number is too large");
+  return result;
 }
 
 class ExpressionParser {
@@ -550,7 +652,10 @@ class ExpressionParser {
     }
     return make([items](Context& c) {
       Value list = Value::array();
-      for (const ExpressionPtr& item : items) list.push_back(item->evaluate(c));
+      for (const ExpressionPtr& item : items) {
+        list.push_back(item->evaluate(c));
+        c.charge(weight(list.back()));
+      }
       return list;
     });
   }
@@ -709,12 +814,10 @@ class TemplateParser {
 
   static void run_for(const std::vector<std::string>& targets, const ExpressionPtr& iterable,
                       const ExpressionPtr& condition, const Block& body, const Block& otherwise, Context& c) {
-    Value all = iterable->evaluate(c);
-    if (all.is_object()) all = call_method(all, "keys", {}, c);
-    if (!all.is_array() && !all.is_discarded()) c.fail("this value cannot be looped over");
+    const Value all = items_to_list(iterable->evaluate(c), c);
     Value items = Value::array();
     c.scopes.emplace_back();
-    for (const Value& item : all.is_discarded() ? Value::array() : all) {
+    for (const Value& item : all) {
       c.count_step();
       if (condition) assign(targets, item, c);
       if (!condition || is_true(condition->evaluate(c))) items.push_back(item);
@@ -742,6 +845,7 @@ class TemplateParser {
     parser.expect_end();
     add(block, [=](Context& c) {
       Value v = value->evaluate(c);
+      c.charge(weight(v));
       if (attribute.empty()) {
         c.scopes.back()[variable] = std::move(v);
         return;
