@@ -4,9 +4,10 @@
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
-## make demo    install, build, fetch the models and distil a student into output/demo
+## make demo    install, build, fetch the models, distil a student; open output/demo/report.html
 demo: build models
 	build/aurum train -c configs/demo.yaml --overwrite
+	build/aurum report output/demo --output output/demo/report.html
 
 ## make test    install, build, run every test
 test: build

@@ -51,6 +51,7 @@ void add_commands(CLI::App& app) {
   aurum::cli::add_logits_command(app);
   aurum::cli::add_inspect_command(app);
   aurum::cli::add_convert_command(app);
+  aurum::cli::add_report_command(app);
 }
 
 int fail(int code, const std::string& message) {

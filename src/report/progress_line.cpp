@@ -7,26 +7,54 @@
 
 namespace aurum::report {
 
+namespace {
+constexpr std::chrono::seconds kPlainLineInterval{5};
+}  // namespace
+
 ProgressLine::ProgressLine(std::int64_t max_steps)
-    : max_steps_(max_steps),
-      is_terminal_(::isatty(STDERR_FILENO) == 1),
-      start_(std::chrono::steady_clock::now()) {}
+    : max_steps_(max_steps), is_terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+std::string ProgressLine::describe_time_left(std::int64_t step, Clock::time_point now) {
+  if (!first_step_) {
+    first_step_ = step;
+    first_time_ = now;
+  }
+  const std::int64_t done = step - *first_step_;
+  if (done <= 0) return "";
+  const double elapsed = std::chrono::duration<double>(now - first_time_).count();
+  const auto left = static_cast<std::int64_t>(elapsed / static_cast<double>(done) *
+                                              static_cast<double>(max_steps_ - step));
+  if (left >= 3600) {
+    return fmt::format("  {}:{:02}:{:02} left", left / 3600, left / 60 % 60, left % 60);
+  }
+  return fmt::format("  {}:{:02} left", left / 60, left % 60);
+}
+
+std::string ProgressLine::describe(const telemetry::StepMetrics& metrics, Clock::time_point now) {
+  const std::string left = describe_time_left(metrics.step, now);
+  std::string line = fmt::format("step {}/{}", metrics.step, max_steps_);
+  if (metrics.loss) {
+    line += fmt::format("  {}loss {:.4f}", metrics.is_evaluation ? "held-out " : "", *metrics.loss);
+  }
+  if (metrics.is_evaluation) return line;
+  if (metrics.tokens_per_second) {
+    line += fmt::format("  {:.0f} tokens/s", *metrics.tokens_per_second);
+  }
+  return line + left;
+}
 
 void ProgressLine::update(const telemetry::StepMetrics& metrics) {
-  if (metrics.is_evaluation) {
-    fmt::print(stderr, "{}step {}/{}  held-out loss {:.4f}\n", is_terminal_ ? "\r\033[K" : "",
-               metrics.step, max_steps_, metrics.loss.value_or(0.0));
+  const Clock::time_point now = Clock::now();
+  const std::string line = describe(metrics, now);
+  if (is_terminal_) {
+    fmt::print(stderr, "\r\033[K{}{}", line, metrics.is_evaluation ? "\n" : "");
+    std::fflush(stderr);
     return;
   }
-  if (!first_step_) first_step_ = metrics.step - 1;
-  const double elapsed =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  const auto done = static_cast<double>(metrics.step - *first_step_);
-  const auto left = static_cast<double>(max_steps_ - metrics.step) * elapsed / done;
-  fmt::print(stderr, "{}step {}/{}  loss {:.4f}  {:.0f} tokens/s  {:.0f}:{:02.0f} left{}",
-             is_terminal_ ? "\r\033[K" : "", metrics.step, max_steps_, metrics.loss.value_or(0.0),
-             metrics.tokens_per_second.value_or(0.0), static_cast<double>(static_cast<int>(left) / 60),
-             static_cast<double>(static_cast<int>(left) % 60), is_terminal_ ? "" : "\n");
+  const bool is_due = !last_line_ || now - *last_line_ >= kPlainLineInterval;
+  if (!is_due && !metrics.is_evaluation && metrics.step < max_steps_) return;
+  last_line_ = now;
+  fmt::print(stderr, "{}\n", line);
   std::fflush(stderr);
 }
 
