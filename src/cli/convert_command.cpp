@@ -5,14 +5,13 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
-#include "base/parallel.h"
 #include "cli/command.h"
 #include "cli/model_files.h"
 #include "text/tokenizer/tokenizer.h"
@@ -57,41 +56,21 @@ std::uint16_t half_of_float(float value) {
   return bits;
 }
 
-void convert_rows(const weights::TensorView& view, const OutputType& type, std::int64_t begin,
-                  std::int64_t end, std::byte* out) {
-  const auto count = static_cast<std::size_t>(end - begin);
-  const auto first = static_cast<std::size_t>(begin);
-  if (type.dtype == weights::DType::kFloat32) {
-    weights::dequantize_to_float32(view, begin, {reinterpret_cast<float*>(out) + first, count});
-    return;
-  }
-  auto* halves = reinterpret_cast<std::uint16_t*>(out) + first;
-  if (type.dtype == weights::DType::kBFloat16) {
-    weights::dequantize_to_bfloat16(view, begin, {halves, count});
-    return;
-  }
-  std::vector<float> values(count);
-  weights::dequantize_to_float32(view, begin, values);
-  for (std::size_t i = 0; i < count; ++i) halves[i] = half_of_float(values[i]);
-}
-
 std::vector<std::byte> converted(const weights::TensorView& view, const OutputType& type) {
-  const std::int64_t values = view.num_values();
-  std::vector<std::byte> bytes(static_cast<std::size_t>(values) *
-                               weights::block_bytes(type.dtype));
-  const auto block = static_cast<std::int64_t>(weights::block_values(view.dtype));
-  constexpr std::int64_t kGrainBlocks = 4096;
-  parallel_for(values / block, kGrainBlocks, [&](std::int64_t begin, std::int64_t end) {
-    convert_rows(view, type, begin * block, end * block, bytes.data());
-  });
+  const auto count = static_cast<std::size_t>(view.num_values());
+  std::vector<std::byte> bytes(count * weights::block_bytes(type.dtype));
+  auto* halves = reinterpret_cast<std::uint16_t*>(bytes.data());
+  if (type.dtype == weights::DType::kFloat32) {
+    auto* floats = reinterpret_cast<float*>(bytes.data());
+    weights::dequantize_in_parallel(view, 0, std::span(floats, count));
+  } else if (type.dtype == weights::DType::kBFloat16) {
+    weights::dequantize_in_parallel(view, 0, std::span(halves, count));
+  } else {
+    std::vector<float> values(count);
+    weights::dequantize_in_parallel(view, 0, std::span(values));
+    for (std::size_t i = 0; i < count; ++i) halves[i] = half_of_float(values[i]);
+  }
   return bytes;
-}
-
-// config.json with the type of the written weights, under the key that the configuration uses.
-std::string config_text(const weights::ModelConfig& config, const OutputType& type) {
-  auto json = nlohmann::ordered_json::parse(config.config_json);
-  json[json.contains("torch_dtype") ? "torch_dtype" : "dtype"] = type.config_name;
-  return json.dump(2) + "\n";
 }
 
 void check_output(const ConvertOptions& options) {
@@ -144,7 +123,7 @@ void convert(const ConvertOptions& options) {
   }
   write_tokenizer(options);
   // Last: a folder without it is not taken for a model.
-  write_file(output / "config.json", config_text(config, type));
+  write_file(output / "config.json", weights::config_json_with_dtype(config, type.config_name));
   log_info("{}: {} tensors as {}", options.output, contents.size(), type.config_name);
 }
 

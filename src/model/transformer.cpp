@@ -5,7 +5,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -246,10 +245,10 @@ at::Tensor Transformer::embed(const PackedBatch& batch) const {
 at::Tensor Transformer::hidden_states(const PackedBatch& batch) {
   at::Tensor x = embed(batch);
   ForwardContext context{.row_offsets = batch.row_offsets};
-  context.rotary = make_rotary_table(config_.rope, config_.head_dim, batch.row_offsets, dtype_);
+  context.rotary = make_rotary_table(config_.rope, config_, batch.row_offsets, dtype_);
   if (config_.sliding_rope) {
     context.sliding_rotary =
-        make_rotary_table(*config_.sliding_rope, config_.head_dim, batch.row_offsets, dtype_);
+        make_rotary_table(*config_.sliding_rope, config_, batch.row_offsets, dtype_);
   }
   const bool recompute = checkpointing_ && x.requires_grad();
   const auto shared = std::make_shared<const PackedBatch>(recompute ? batch : PackedBatch{});
@@ -325,13 +324,6 @@ at::Tensor Transformer::head_rows(std::int64_t begin, std::int64_t end) {
   return head().weight.slice(0, begin, end);
 }
 
-std::string config_with_dtype(const ModelConfig& config, const std::string& dtype) {
-  auto json = nlohmann::ordered_json::parse(config.config_json);
-  json.erase("quantization_config");
-  json[json.contains("dtype") ? "dtype" : "torch_dtype"] = dtype;
-  return json.dump(2) + "\n";
-}
-
 }  // namespace
 
 std::unique_ptr<CausalLm> load_causal_lm(const Checkpoint& checkpoint, const LoadOptions& options) {
@@ -354,7 +346,7 @@ void save_causal_lm(CausalLm& model, const std::string& folder, const std::strin
   }
   make_folder(folder);
   weights::write_safetensors(folder, std::move(tensors));
-  write_file(folder + "/config.json", config_with_dtype(model.config(), dtype));
+  write_file(folder + "/config.json", weights::config_json_with_dtype(model.config(), dtype));
   if (!model.config().generation_config_json.empty()) {
     write_file(folder + "/generation_config.json", model.config().generation_config_json);
   }

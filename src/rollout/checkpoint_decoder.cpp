@@ -1,9 +1,7 @@
-#include <algorithm>
 #include <bit>
 #include <utility>
 
 #include "base/error.h"
-#include "base/parallel.h"
 #include "rollout/decoder_model.h"
 
 namespace aurum::rollout {
@@ -19,24 +17,10 @@ bool is_usable_in_place(const TensorView& tensor, DType wanted) {
          reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) % sizeof(T) == 0;
 }
 
-void expand(const TensorView& tensor, std::int64_t begin, std::span<float> out) {
-  weights::dequantize_to_float32(tensor, begin, out);
-}
-void expand(const TensorView& tensor, std::int64_t begin, std::span<std::uint16_t> out) {
-  weights::dequantize_to_bfloat16(tensor, begin, out);
-}
-
-// Expands all rows, some rows per thread.
 template <typename T>
 std::shared_ptr<const std::vector<T>> expanded(const TensorView& tensor) {
   auto values = std::make_shared<std::vector<T>>(static_cast<std::size_t>(tensor.num_values()));
-  if (values->empty()) return values;
-  const std::int64_t row = tensor.shape.empty() ? 1 : tensor.shape.back();
-  parallel_for(tensor.num_values() / row, 16, [&](std::int64_t begin, std::int64_t end) {
-    expand(tensor, begin * row,
-           std::span(*values).subspan(static_cast<std::size_t>(begin * row),
-                                      static_cast<std::size_t>((end - begin) * row)));
-  });
+  weights::dequantize_in_parallel(tensor, 0, std::span(*values));
   return values;
 }
 

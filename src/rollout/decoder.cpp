@@ -67,7 +67,7 @@ constexpr std::int64_t kPointwiseGrain = 4;  // tokens per thread that are worth
 Decoder::Decoder(DecoderModel model) : model_(std::move(model)), shape_(shape_of(model_.config)) {
   const ModelConfig& config = model_.config;
   AURUM_CHECK(static_cast<std::int64_t>(model_.layers.size()) == config.num_layers);
-  rotary_dim_ = static_cast<std::int64_t>(rotary_frequencies(config.rope, config.head_dim,
+  rotary_dim_ = static_cast<std::int64_t>(model::rotary_frequencies(config.rope, config.head_dim,
                                                              config.max_position_embeddings, 1)
                                               .inverse.size()) *
                 2;
@@ -80,7 +80,7 @@ model::KvCache Decoder::make_cache(std::int64_t capacity) const {
 std::int64_t Decoder::rotary_key(std::int64_t length) const {
   const ModelConfig& config = model_.config;
   if (config.learned_positions) return 0;
-  return rollout::rotary_key(config.rope, config.max_position_embeddings, length);
+  return model::rotary_key(config.rope, config.max_position_embeddings, length);
 }
 
 std::span<float> Decoder::step(std::span<const DecodeToken> tokens) {
@@ -118,13 +118,13 @@ void Decoder::fill_angles(const weights::RopeConfig& rope, std::span<const Decod
   const ModelConfig& config = model_.config;
   const auto half = static_cast<std::size_t>(rotary_dim_ / 2);
   cos_sin.resize(tokens.size() * 2 * half);
-  RotaryFrequencies frequencies;
+  model::RotaryFrequencies frequencies;
   std::int64_t key = -1;
   for (std::size_t t = 0; t < tokens.size(); ++t) {
     const std::int64_t wanted =
-        rollout::rotary_key(rope, config.max_position_embeddings, tokens[t].row_length);
+        model::rotary_key(rope, config.max_position_embeddings, tokens[t].row_length);
     if (wanted != key) {
-      frequencies = rotary_frequencies(rope, config.head_dim, config.max_position_embeddings,
+      frequencies = model::rotary_frequencies(rope, config.head_dim, config.max_position_embeddings,
                                        tokens[t].row_length);
       key = wanted;
     }

@@ -8,7 +8,7 @@
 
 #include "model/kernels/attention.h"
 #include "model/kernels/linear.h"
-#include "rollout/rotary.h"
+#include "model/layers/rotary_frequencies.h"
 #include "weights/model_config.h"
 
 namespace aurum::rollout {

@@ -50,6 +50,11 @@ void dequantize_to_float32(const TensorView& tensor, std::int64_t begin, std::sp
 void dequantize_to_bfloat16(const TensorView& tensor, std::int64_t begin,
                             std::span<std::uint16_t> out);
 
+// The same for large stretches, on all threads.
+void dequantize_in_parallel(const TensorView& tensor, std::int64_t begin, std::span<float> out);
+void dequantize_in_parallel(const TensorView& tensor, std::int64_t begin,
+                            std::span<std::uint16_t> out);
+
 // One tensor to write to a safetensors file.
 struct TensorToWrite {
   std::string name;

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "weights/checkpoint.h"
 
 namespace aurum::weights {
@@ -331,6 +332,38 @@ void dequantize_to_bfloat16(const TensorView& tensor, std::int64_t begin,
     }
     round_to_bfloat16(tile.data(), count, out.data() + done);
   }
+}
+
+namespace {
+
+// Calls dequantize(first, values) for whole blocks, a stretch of them per thread.
+template <typename T, typename Dequantize>
+void in_parallel(const TensorView& tensor, std::int64_t begin, std::span<T> out,
+                 Dequantize dequantize) {
+  constexpr std::int64_t kValuesPerTask = 1 << 14;
+  const auto block = static_cast<std::int64_t>(block_values(tensor.dtype));
+  parallel_for(static_cast<std::int64_t>(out.size()) / block,
+               std::max<std::int64_t>(1, kValuesPerTask / block),
+               [&](std::int64_t first, std::int64_t last) {
+                 const auto offset = static_cast<std::size_t>(first * block);
+                 const auto count = static_cast<std::size_t>((last - first) * block);
+                 dequantize(begin + first * block, out.subspan(offset, count));
+               });
+}
+
+}  // namespace
+
+void dequantize_in_parallel(const TensorView& tensor, std::int64_t begin, std::span<float> out) {
+  in_parallel(tensor, begin, out, [&](std::int64_t first, std::span<float> values) {
+    dequantize_to_float32(tensor, first, values);
+  });
+}
+
+void dequantize_in_parallel(const TensorView& tensor, std::int64_t begin,
+                            std::span<std::uint16_t> out) {
+  in_parallel(tensor, begin, out, [&](std::int64_t first, std::span<std::uint16_t> values) {
+    dequantize_to_bfloat16(tensor, first, values);
+  });
 }
 
 }  // namespace aurum::weights

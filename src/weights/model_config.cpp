@@ -448,4 +448,11 @@ ModelConfig parse_model_config(const std::string& json, const std::string& sourc
   return config;
 }
 
+std::string config_json_with_dtype(const ModelConfig& config, std::string_view dtype) {
+  auto json = nlohmann::ordered_json::parse(config.config_json);
+  json.erase("quantization_config");  // the weights are written expanded
+  json[json.contains("torch_dtype") ? "torch_dtype" : "dtype"] = dtype;
+  return json.dump(2) + "\n";
+}
+
 }  // namespace aurum::weights

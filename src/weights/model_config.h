@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace aurum::weights {
@@ -64,5 +65,9 @@ struct ModelConfig {
 // Reads config.json text. `source` names the file in messages. Throws FormatError with the key;
 // unsupported architectures are listed with the supported ones.
 ModelConfig parse_model_config(const std::string& json, const std::string& source);
+
+// config.json for weights written in `dtype` ("float32", "float16" or "bfloat16"), named under the
+// key that the configuration uses.
+std::string config_json_with_dtype(const ModelConfig& config, std::string_view dtype);
 
 }  // namespace aurum::weights

@@ -3,35 +3,26 @@
 #include <ATen/ATen.h>
 
 #include "base/error.h"
-#include "base/parallel.h"
 
 namespace aurum::model {
 
 namespace {
 
-void expand_into(const weights::TensorView& view, std::int64_t first, std::int64_t count,
-                 at::Tensor& out) {
-  const std::int64_t block = static_cast<std::int64_t>(weights::block_values(view.dtype));
-  constexpr std::int64_t kGrain = 1 << 14;
-  parallel_for(count / block, std::max<std::int64_t>(1, kGrain / block),
-               [&](std::int64_t begin, std::int64_t end) {
-                 const std::int64_t offset = begin * block;
-                 const auto size = static_cast<std::size_t>((end - begin) * block);
-                 if (out.scalar_type() == at::kFloat) {
-                   float* data = out.mutable_data_ptr<float>() + offset;
-                   weights::dequantize_to_float32(view, first + offset, {data, size});
-                 } else {
-                   auto* data = static_cast<std::uint16_t*>(out.mutable_data_ptr()) + offset;
-                   weights::dequantize_to_bfloat16(view, first + offset, {data, size});
-                 }
-               });
+void expand_into(const weights::TensorView& view, std::int64_t first, at::Tensor& out) {
+  const auto size = static_cast<std::size_t>(out.numel());
+  if (out.scalar_type() == at::kFloat) {
+    weights::dequantize_in_parallel(view, first, std::span(out.mutable_data_ptr<float>(), size));
+  } else {
+    auto* data = static_cast<std::uint16_t*>(out.mutable_data_ptr());
+    weights::dequantize_in_parallel(view, first, std::span(data, size));
+  }
 }
 
 }  // namespace
 
 at::Tensor expand(const weights::TensorView& view, at::ScalarType dtype) {
   at::Tensor out = at::empty(view.shape, dtype);
-  expand_into(view, 0, view.num_values(), out);
+  expand_into(view, 0, out);
   return out;
 }
 
@@ -40,7 +31,7 @@ at::Tensor expand_rows(const weights::TensorView& view, std::int64_t begin, std:
   AURUM_CHECK(view.shape.size() == 2 && 0 <= begin && begin <= end && end <= view.shape[0],
               "rows [{}, {})", begin, end);
   at::Tensor out = at::empty({end - begin, view.shape[1]}, dtype);
-  expand_into(view, begin * view.shape[1], (end - begin) * view.shape[1], out);
+  expand_into(view, begin * view.shape[1], out);
   return out;
 }
 

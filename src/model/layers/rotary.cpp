@@ -2,39 +2,10 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
-#include <numbers>
-
 #include "base/error.h"
+#include "model/layers/rotary_frequencies.h"
 
 namespace aurum::model {
-
-namespace {
-
-// Llama 3: long wavelengths are slowed down by `factor`, short ones stay, a ramp lies between.
-double scale_llama3(double frequency, const weights::RopeConfig& rope) {
-  const double wavelength = 2.0 * std::numbers::pi / frequency;
-  const auto original = static_cast<double>(rope.original_max_position_embeddings);
-  if (wavelength < original / rope.high_freq_factor) return frequency;
-  if (wavelength > original / rope.low_freq_factor) return frequency / rope.factor;
-  const double smooth = (original / wavelength - rope.low_freq_factor) /
-                        (rope.high_freq_factor - rope.low_freq_factor);
-  return (1.0 - smooth) * frequency / rope.factor + smooth * frequency;
-}
-
-std::vector<float> inverse_frequencies(const weights::RopeConfig& rope, std::int64_t head_dim) {
-  std::vector<float> frequencies(static_cast<std::size_t>(head_dim / 2));
-  for (std::size_t i = 0; i < frequencies.size(); ++i) {
-    double f = std::pow(rope.theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
-    if (rope.kind == weights::RopeKind::kLinear) f /= rope.factor;
-    if (rope.kind == weights::RopeKind::kLlama3) f = scale_llama3(f, rope);
-    if (i < rope.frequency_divisors.size()) f /= rope.frequency_divisors[i];
-    frequencies[i] = static_cast<float>(f);
-  }
-  return frequencies;
-}
-
-}  // namespace
 
 void check_rope(const weights::RopeConfig& rope) {
   using weights::RopeKind;
@@ -47,9 +18,12 @@ void check_rope(const weights::RopeConfig& rope) {
   }
 }
 
-RotaryTable make_rotary_table(const weights::RopeConfig& rope, std::int64_t head_dim,
+RotaryTable make_rotary_table(const weights::RopeConfig& rope, const weights::ModelConfig& config,
                               const std::vector<std::int64_t>& row_offsets, at::ScalarType dtype) {
-  const std::vector<float> frequencies = inverse_frequencies(rope, head_dim);
+  const std::int64_t head_dim = config.head_dim;
+  // The kinds that check_rope admits do not depend on a row's length, and scale by 1.
+  const std::vector<float> frequencies =
+      rotary_frequencies(rope, head_dim, config.max_position_embeddings, 1).inverse;
   const std::int64_t tokens = row_offsets.back(), half = head_dim / 2;
   at::Tensor angles = at::empty({tokens, 1, head_dim}, at::kFloat);
   float* out = angles.mutable_data_ptr<float>();

@@ -16,7 +16,7 @@ struct RotaryTable {
 
 // Throws FormatError for a kind of scaling that the packed forward pass does not know.
 void check_rope(const weights::RopeConfig& rope);
-RotaryTable make_rotary_table(const weights::RopeConfig& rope, std::int64_t head_dim,
+RotaryTable make_rotary_table(const weights::RopeConfig& rope, const weights::ModelConfig& config,
                               const std::vector<std::int64_t>& row_offsets, at::ScalarType dtype);
 
 // Rotates halves, as Hugging Face lays them out. x is [tokens, heads, head_dim].

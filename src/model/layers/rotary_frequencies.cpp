@@ -1,10 +1,10 @@
-#include "rollout/rotary.h"
+#include "model/layers/rotary_frequencies.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 
-namespace aurum::rollout {
+namespace aurum::model {
 
 namespace {
 
@@ -128,4 +128,4 @@ RotaryFrequencies rotary_frequencies(const RopeConfig& rope, std::int64_t head_d
   return result;
 }
 
-}  // namespace aurum::rollout
+}  // namespace aurum::model

@@ -5,7 +5,7 @@
 
 #include "weights/model_config.h"
 
-namespace aurum::rollout {
+namespace aurum::model {
 
 // Angle per position of each rotated pair, and the factor on cos and sin.
 struct RotaryFrequencies {
@@ -22,4 +22,4 @@ RotaryFrequencies rotary_frequencies(const weights::RopeConfig& rope, std::int64
 std::int64_t rotary_key(const weights::RopeConfig& rope, std::int64_t max_positions,
                         std::int64_t length);
 
-}  // namespace aurum::rollout
+}  // namespace aurum::model
