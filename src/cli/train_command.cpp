@@ -6,6 +6,8 @@
 #include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <functional>
+#include <optional>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -19,6 +21,7 @@
 #include "model/causal_lm.h"
 #include "report/progress_line.h"
 #include "rollout/local_rollout_source.h"
+#include "telemetry/run_files.h"
 #include "telemetry/step_metrics.h"
 #include "train/matched_vocabulary.h"
 #include "train/run_folder.h"
@@ -159,6 +162,92 @@ struct TrainArguments {
   bool overwrite = false;
 };
 
+struct Examples {
+  std::vector<data::Example> train, evaluation;
+};
+
+Examples read_all_examples(const config::TrainingConfig& config) {
+  Examples examples{.train = read_split(config.data.train, "data.train")};
+  if (examples.train.empty()) throw InputError("data.train: no rows: add a dataset with rows");
+  if (config.training.eval_strategy == "no") return examples;
+  examples.evaluation = read_split(config.data.validation, "data.validation");
+  if (examples.evaluation.empty()) {
+    throw ConfigError("training.eval_strategy is set, but data.validation has no rows");
+  }
+  return examples;
+}
+
+train::RowBuilder make_row_builder(const config::TrainingConfig& config) {
+  const config::GoldParams& gold = config.training.gold;
+  const std::string teacher = *gold.teacher_model_name_or_path;
+  const bool student_prompt = gold.compat == "trl" || gold.teacher_prompt == "student_text";
+  train::RowBuilder rows(
+      text_side(config.model.tokenizer_name.value_or(config.model.model_name),
+                config.model.chat_template),
+      text_side(gold.teacher_tokenizer_name_or_path.value_or(teacher), std::nullopt),
+      {.model_max_length = config.model.model_max_length.value_or(0),
+       .max_completion_length = gold.max_completion_length},
+      student_prompt);
+  check_tokenizers(gold, *rows.student().tokenizer, *rows.teacher().tokenizer);
+  return rows;
+}
+
+std::unique_ptr<model::CausalLm> load_student(const weights::Checkpoint& checkpoint,
+                                              const config::TrainingConfig& config) {
+  const bool full_precision = config.model.torch_dtype_str == "float32" &&
+                              config.training.mixed_precision_dtype == "NONE";
+  auto student = model::load_causal_lm(
+      checkpoint,
+      {.dtype = full_precision ? model::ComputeDType::kFloat32 : model::ComputeDType::kBFloat16,
+       .trainable = true});
+  student->set_gradient_checkpointing(config.training.enable_gradient_checkpointing);
+  return student;
+}
+
+std::optional<fs::path> checkpoint_to_resume(const config::TrainingParams& training,
+                                             const train::RunFolder& folder) {
+  if (training.resume_from_checkpoint) return *training.resume_from_checkpoint;
+  if (training.try_resume_from_last_checkpoint) return folder.last_checkpoint();
+  return std::nullopt;
+}
+
+// Writes what the trainer reports: JSON lines in the run folder, a progress line on the terminal.
+class RunLog {
+ public:
+  // Drops lines past `last_step`, which a killed run left behind; -1 drops all.
+  RunLog(const fs::path& folder, std::int64_t last_step, std::int64_t max_steps)
+      : metrics_(fresh_file(folder / telemetry::kMetricsFile, last_step)),
+        samples_(fresh_file(folder / telemetry::kCompletionsFile, last_step)),
+        progress_line_(max_steps) {}
+
+  void add(const telemetry::StepMetrics& metrics) {
+    metrics_.append(telemetry::to_json(metrics));
+    progress_line_.update(metrics);
+  }
+  void add(const telemetry::CompletionSample& sample) {
+    samples_.append(telemetry::to_json(sample));
+  }
+  void finish() { progress_line_.finish(); }
+
+ private:
+  static std::string fresh_file(const fs::path& path, std::int64_t last_step) {
+    telemetry::keep_lines_up_to_step(path.string(), last_step);
+    return path.string();
+  }
+
+  telemetry::JsonlWriter metrics_, samples_;
+  report::ProgressLine progress_line_;
+};
+
+train::RunFacts run_facts(const train::TrainerConfig& settings, std::int64_t steps_per_epoch) {
+  return {.max_steps = settings.max_steps,
+          .logging_steps = settings.logging_steps,
+          .save_steps = settings.save_steps,
+          .eval_steps = settings.eval_steps,
+          .train_batch_size = settings.batch_size,
+          .steps_per_epoch = steps_per_epoch};
+}
+
 void run_training(const TrainArguments& arguments) {
   const config::TrainingConfig config = load_config(arguments.config);
   check_supported(config);
@@ -166,114 +255,66 @@ void run_training(const TrainArguments& arguments) {
     log_warning("{} has no effect here", key);
   }
   const config::TrainingParams& training = config.training;
-  const std::string teacher_name = *training.gold.teacher_model_name_or_path;
+  const Examples examples = read_all_examples(config);
+  const train::RowBuilder rows = make_row_builder(config);
+  // Renders and tokenizes a row before anything expensive happens.
+  (void)rows.from_answer(examples.train.front());
 
-  const std::vector<data::Example> train_examples = read_split(config.data.train, "data.train");
-  if (train_examples.empty()) throw InputError("data.train: no rows: add a dataset with rows");
-  std::vector<data::Example> eval_examples;
-  if (training.eval_strategy != "no") {
-    eval_examples = read_split(config.data.validation, "data.validation");
-    if (eval_examples.empty()) {
-      throw ConfigError("training.eval_strategy is set, but data.validation has no rows");
-    }
-  }
-
-  const bool compat_trl = training.gold.compat == "trl";
-  const bool student_prompt = compat_trl || training.gold.teacher_prompt == "student_text";
-  const train::RowBuilder rows(
-      text_side(config.model.tokenizer_name.value_or(config.model.model_name),
-                config.model.chat_template),
-      text_side(training.gold.teacher_tokenizer_name_or_path.value_or(teacher_name), std::nullopt),
-      {.model_max_length = config.model.model_max_length.value_or(0),
-       .max_completion_length = training.gold.max_completion_length},
-      student_prompt);
-  check_tokenizers(training.gold, *rows.student().tokenizer, *rows.teacher().tokenizer);
-  // Renders and tokenizes the first row of each kind before anything expensive happens.
-  (void)rows.from_answer(train_examples.front());
-
+  const auto student_checkpoint = open_model(config.model.model_name);
+  const auto teacher_checkpoint = open_model(*training.gold.teacher_model_name_or_path);
   const bool resume =
       training.try_resume_from_last_checkpoint || training.resume_from_checkpoint.has_value();
-  const auto student_checkpoint = open_model(config.model.model_name);
-  const auto teacher_checkpoint = open_model(teacher_name);
   const train::RunFolder folder(training.output_dir, resume, arguments.overwrite);
 
-  const bool full_precision = config.model.torch_dtype_str == "float32" &&
-                              training.mixed_precision_dtype == "NONE";
-  const auto student = model::load_causal_lm(
-      *student_checkpoint,
-      {.dtype = full_precision ? model::ComputeDType::kFloat32 : model::ComputeDType::kBFloat16,
-       .trainable = true});
-  student->set_gradient_checkpointing(training.enable_gradient_checkpointing);
+  const auto student = load_student(*student_checkpoint, config);
   const auto teacher = model::load_causal_lm(*teacher_checkpoint, {.keep_quantized = true});
-  rollout::LocalRolloutSource rollouts(*student,
-                                       rows.student().tokenizer->special_tokens().end_of_turn,
-                                       rows.student().tokenizer->vocab_size());
+  const text::Tokenizer& tokenizer = *rows.student().tokenizer;
+  rollout::LocalRolloutSource rollouts(*student, tokenizer.special_tokens().end_of_turn,
+                                       tokenizer.vocab_size());
   const loss::VocabularyPair vocabulary =
-      train::match_vocabularies(*rows.student().tokenizer, *rows.teacher().tokenizer,
+      train::match_vocabularies(tokenizer, *rows.teacher().tokenizer,
                                 rows.student().end_of_turn(), rows.teacher().end_of_turn());
-
   const train::TrainerConfig settings =
-      trainer_config(config, static_cast<std::int64_t>(train_examples.size()));
-  const std::string metrics_path = (folder.path() / "metrics_rank0000.jsonl").string();
-  const std::string samples_path = (folder.path() / "completions.jsonl").string();
-  std::optional<fs::path> checkpoint;
-  if (training.resume_from_checkpoint) checkpoint = *training.resume_from_checkpoint;
-  if (!checkpoint && resume) checkpoint = folder.last_checkpoint();
+      trainer_config(config, static_cast<std::int64_t>(examples.train.size()));
 
-  make_folder(folder.path() / "telemetry");
-  write_file(folder.path() / "telemetry" / "training_config.yaml", config.effective_yaml);
-  std::unique_ptr<telemetry::JsonlWriter> metrics_file, samples_file;
-  report::ProgressLine progress_line(settings.max_steps);
-
-  train::RunFacts facts{.max_steps = settings.max_steps,
-                        .logging_steps = settings.logging_steps,
-                        .save_steps = settings.save_steps,
-                        .eval_steps = settings.eval_steps,
-                        .train_batch_size = settings.batch_size};
-  train::Trainer* running = nullptr;
-  train::TrainerEvents events;
-  events.on_metrics = [&](const telemetry::StepMetrics& metrics) {
-    metrics_file->append(telemetry::to_json(metrics));
-    progress_line.update(metrics);
+  std::optional<RunLog> log;
+  std::function<void(const train::Progress&)> save_checkpoint;
+  train::Trainer trainer(
+      settings,
+      {.student = *student,
+       .teacher = *teacher,
+       .rollouts = rollouts,
+       .rows = rows,
+       .vocabulary = vocabulary,
+       .train_examples = examples.train,
+       .eval_examples = examples.evaluation},
+      {.on_metrics = [&](const telemetry::StepMetrics& metrics) { log->add(metrics); },
+       .on_completion = [&](const telemetry::CompletionSample& sample) { log->add(sample); },
+       .on_checkpoint = [&](const train::Progress& progress) { save_checkpoint(progress); },
+       .should_stop = [] { return interrupted.load(); }});
+  const train::RunFacts facts = run_facts(settings, trainer.steps_per_epoch());
+  save_checkpoint = [&](const train::Progress& progress) {
+    folder.save_checkpoint(progress, facts, *student, tokenizer, trainer.optimizer());
   };
-  events.on_completion = [&](const telemetry::CompletionSample& sample) {
-    samples_file->append(telemetry::to_json(sample));
-  };
-  events.on_checkpoint = [&](const train::Progress& progress) {
-    folder.save_checkpoint(progress, facts, *student, *rows.student().tokenizer,
-                           running->optimizer());
-  };
-  events.should_stop = [] { return interrupted.load(); };
-  train::Trainer trainer(settings,
-                         {.student = *student,
-                          .teacher = *teacher,
-                          .rollouts = rollouts,
-                          .rows = rows,
-                          .vocabulary = vocabulary,
-                          .train_examples = train_examples,
-                          .eval_examples = eval_examples},
-                         events);
-  running = &trainer;
-  facts.steps_per_epoch = trainer.steps_per_epoch();
 
   train::Progress progress;
+  const std::optional<fs::path> checkpoint = checkpoint_to_resume(training, folder);
   if (checkpoint) {
     progress = train::load_checkpoint(*checkpoint, trainer.optimizer());
     rollouts.sync_weights();
     log_info("resuming after step {} from {}", progress.num_steps, checkpoint->string());
   }
-  telemetry::keep_lines_up_to_step(metrics_path, checkpoint ? progress.num_steps : -1);
-  telemetry::keep_lines_up_to_step(samples_path, checkpoint ? progress.num_steps : -1);
-  metrics_file = std::make_unique<telemetry::JsonlWriter>(metrics_path);
-  samples_file = std::make_unique<telemetry::JsonlWriter>(samples_path);
+  const fs::path config_file = folder.path() / telemetry::kConfigFile;
+  make_folder(config_file.parent_path());
+  write_file(config_file, config.effective_yaml);
+  log.emplace(folder.path(), checkpoint ? progress.num_steps : -1, settings.max_steps);
 
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
   trainer.run(progress);
-  progress_line.finish();
+  log->finish();
   if (training.save_final_model) {
-    folder.save_final_model({.num_steps = settings.max_steps}, facts, *student,
-                            *rows.student().tokenizer, trainer.optimizer());
+    folder.save_final_model(trainer.progress(), facts, *student, tokenizer, trainer.optimizer());
   }
   log_info("done: {}", folder.path().string());
 }

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "report/svg_chart.h"
+#include "telemetry/run_files.h"
 #include "telemetry/step_metrics.h"
 
 namespace aurum::report {
@@ -18,13 +19,13 @@ namespace {
 
 namespace fs = std::filesystem;
 using telemetry::CompletionSample;
+using telemetry::kCompletionsFile;
+using telemetry::kConfigFile;
+using telemetry::kMetricsFile;
+using telemetry::kStateFile;
 using telemetry::StepMetrics;
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kMetricsFile = "metrics_rank0000.jsonl";
-constexpr const char* kCompletionsFile = "completions.jsonl";
-constexpr const char* kConfigFile = "telemetry/training_config.yaml";
-constexpr const char* kStateFile = "trainer_state.json";
 constexpr std::size_t kMaxTrainSamples = 30;
 
 constexpr const char* kStyle = R"css(

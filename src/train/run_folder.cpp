@@ -6,17 +6,20 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "telemetry/run_files.h"
 #include "telemetry/step_metrics.h"
 
 namespace aurum::train {
 
 namespace fs = std::filesystem;
 
+using telemetry::kCompletionsFile;
+using telemetry::kMetricsFile;
+using telemetry::kStateFile;
+
 namespace {
 
-constexpr const char* kMetricsFile = "metrics_rank0000.jsonl";
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
-constexpr const char* kStateFile = "trainer_state.json";
 constexpr const char* kCheckpointPrefix = "checkpoint-";
 
 std::optional<std::int64_t> checkpoint_number(const std::string& name) {
@@ -88,7 +91,7 @@ bool holds_a_run(const fs::path& path) {
 void remove_run(const fs::path& path) {
   for (const auto& entry : fs::directory_iterator(path)) {
     const std::string name = entry.path().filename().string();
-    if (name == kStateFile || name == kMetricsFile || name == "completions.jsonl" ||
+    if (name == kStateFile || name == kMetricsFile || name == kCompletionsFile ||
         checkpoint_number(name)) {
       fs::remove_all(entry.path());
     }

@@ -95,7 +95,7 @@ std::int64_t Trainer::steps_per_epoch() const {
 }
 
 void Trainer::run(Progress progress) {
-  tokens_seen_ = progress.num_input_tokens_seen;
+  progress_ = progress;
   if (progress.num_steps == 0) {
     sample_completions("before", 0);
     if (config_.eval_steps > 0) events_.on_metrics(evaluate(0));
@@ -109,7 +109,7 @@ void Trainer::run(Progress progress) {
       events_.on_metrics(evaluate(done));
     }
     if (config_.save_steps > 0 && (last || done % config_.save_steps == 0)) {
-      events_.on_checkpoint({.num_steps = done, .num_input_tokens_seen = tokens_seen_});
+      events_.on_checkpoint(progress_);
     }
     if (events_.should_stop && events_.should_stop()) throw Interrupted("stopped after this step");
   }
@@ -146,7 +146,8 @@ telemetry::StepMetrics Trainer::step(std::int64_t step_index) {
     metrics.grad_norm = norm;
     metrics.learning_rate = rate;
   }
-  tokens_seen_ += totals.tokens;
+  progress_ = {.num_steps = step_index + 1,
+               .num_input_tokens_seen = progress_.num_input_tokens_seen + totals.tokens};
   metrics.step = step_index + 1;
   metrics.epoch = static_cast<double>(step_index + 1) / static_cast<double>(steps_per_epoch());
   metrics.loss = totals.terms.loss;
@@ -167,7 +168,7 @@ telemetry::StepMetrics Trainer::step(std::int64_t step_index) {
     metrics.unmatched_loss = totals.terms.unmatched;
   }
   if (config_.loss.crossentropy_weight > 0) metrics.cross_entropy = totals.terms.cross_entropy;
-  metrics.num_input_tokens_seen = tokens_seen_;
+  metrics.num_input_tokens_seen = progress_.num_input_tokens_seen;
   metrics.seconds = totals.seconds;
   metrics.tokens_per_second = static_cast<double>(totals.tokens) / totals.seconds["total"];
   metrics.peak_memory_bytes = peak_memory_bytes();
@@ -321,7 +322,7 @@ telemetry::StepMetrics Trainer::evaluate(std::int64_t step_index) {
     metrics.matched_loss = totals.terms.matched;
     metrics.unmatched_loss = totals.terms.unmatched;
   }
-  metrics.num_input_tokens_seen = tokens_seen_;
+  metrics.num_input_tokens_seen = progress_.num_input_tokens_seen;
   metrics.seconds = totals.seconds;
   metrics.peak_memory_bytes = peak_memory_bytes();
   return metrics;

@@ -70,6 +70,7 @@ class Trainer {
   void run(Progress progress);
 
   AdamW& optimizer() { return optimizer_; }
+  const Progress& progress() const { return progress_; }
   std::int64_t steps_per_epoch() const;
   // Greedy completions of the first held-out prompts, for before-and-after samples.
   void sample_completions(const std::string& phase, std::int64_t step);
@@ -93,7 +94,7 @@ class Trainer {
   TrainerParts parts_;
   TrainerEvents events_;
   AdamW optimizer_;
-  std::int64_t tokens_seen_ = 0;
+  Progress progress_;
   mutable std::int64_t shuffled_epoch_ = -1;
   mutable std::vector<std::size_t> order_;
 };

@@ -1,0 +1,11 @@
+#pragma once
+
+namespace aurum::telemetry {
+
+// Files of a run folder that both the trainer and the report know.
+inline constexpr const char* kMetricsFile = "metrics_rank0000.jsonl";
+inline constexpr const char* kCompletionsFile = "completions.jsonl";
+inline constexpr const char* kConfigFile = "telemetry/training_config.yaml";
+inline constexpr const char* kStateFile = "trainer_state.json";
+
+}  // namespace aurum::telemetry
