@@ -179,7 +179,6 @@ class LossComputer {
     const bool all_columns = settings.config.compat_trl;
     student_width_ = all_columns ? student.vocab : std::min(student.vocab, vocabulary.student_size);
     teacher_width_ = all_columns ? teacher.vocab : std::min(teacher.vocab, vocabulary.teacher_size);
-    ce_width_ = student_width_;
     if (settings.config.hybrid) columns_ = make_columns(vocabulary, student_width_, teacher_width_);
     if (!settings.want_gradients) return;
     result_.gradients.student_hidden = at::zeros(
@@ -344,7 +343,7 @@ class LossComputer {
         ids.push_back(tokens[static_cast<std::size_t>(i)].second);
       }
       differentiate(as_index(positions), [&](const at::Tensor& logits) {
-        const at::Tensor log_probs = logits.slice(1, 0, ce_width_).log_softmax(1);
+        const at::Tensor log_probs = logits.slice(1, 0, student_width_).log_softmax(1);
         const at::Tensor sum =
             -log_probs.gather(1, as_index(ids).unsqueeze(1)).sum() * share;
         result_.terms.cross_entropy += sum.template item<double>();
@@ -393,7 +392,7 @@ class LossComputer {
   const HeadInput& student_;
   const HeadInput& teacher_;
   const Settings& settings_;
-  std::int64_t student_width_ = 0, teacher_width_ = 0, ce_width_ = 0;
+  std::int64_t student_width_ = 0, teacher_width_ = 0;
   Columns columns_;
   std::int64_t student_offset_ = 0, teacher_offset_ = 0;
   LossResult result_;
