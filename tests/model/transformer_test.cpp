@@ -1,8 +1,8 @@
-#include <ATen/ATen.h>
-#include <gtest/gtest.h>
-
 #include <map>
 #include <random>
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include "model/causal_lm.h"
 
@@ -102,7 +102,8 @@ std::vector<at::Tensor> gradients(bool checkpointing) {
   model->set_gradient_checkpointing(checkpointing);
   model->logits(model->hidden_states(batch_of({{1, 5, 2, 9, 4}, {3, 3}}))).pow(2).sum().backward();
   std::vector<at::Tensor> all;
-  for (const NamedParameter& parameter : model->parameters()) all.push_back(parameter.tensor->grad().clone());
+  for (const NamedParameter& parameter : model->parameters())
+    all.push_back(parameter.tensor->grad().clone());
   return all;
 }
 

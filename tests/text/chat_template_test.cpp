@@ -9,16 +9,20 @@ namespace {
 
 std::string render(const std::string& source, const char* variables = "{}") {
   RenderRequest request;
-  request.messages = OrderedJson::parse(R"([{"role": "user", "content": " hi "}, {"role": "assistant", "content": "yo"}])");
+  request.messages = OrderedJson::parse(
+      R"([{"role": "user", "content": " hi "}, {"role": "assistant", "content": "yo"}])");
   request.variables = OrderedJson::parse(variables);
   request.add_generation_prompt = true;
   return ChatTemplate::parse(source, "test").render(request).text;
 }
 
 TEST(ChatTemplate, RendersChatMl) {
-  EXPECT_EQ(render("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] "
-                   "+ '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"),
-            "<|im_start|>user\n hi <|im_end|>\n<|im_start|>assistant\nyo<|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(render("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + "
+                   "message['content'] "
+                   "+ '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ "
+                   "'<|im_start|>assistant\n' }}{% endif %}"),
+            "<|im_start|>user\n hi "
+            "<|im_end|>\n<|im_start|>assistant\nyo<|im_end|>\n<|im_start|>assistant\n");
 }
 
 // Each expected text was printed by Jinja2 3.1 with trim_blocks and lstrip_blocks.
@@ -30,14 +34,18 @@ TEST(ChatTemplate, EvaluatesAsJinja2) {
       {"{{ 'a' in 'cat' and not 'b' in 'cat' }}", "True"},
       {"{{ missing is defined }}{{ missing }}", "False"},
       {"{{ 'x' if missing else 'y' }}", "y"},
-      {"{% for m in messages[::-1] %}{{ loop.index0 }}{{ m.role }}{% if not loop.last %},{% endif %}{% endfor %}",
+      {"{% for m in messages[::-1] %}{{ loop.index0 }}{{ m.role }}{% if not loop.last %},{% endif "
+       "%}{% endfor %}",
        "0assistant,1user"},
-      {"{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}", "2"},
+      {"{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor "
+       "%}{{ ns.n }}",
+       "2"},
       {"{% set x = 1 %}{% for m in messages %}{% set x = 2 %}{% endfor %}{{ x }}", "1"},
       {"{{ 'a</think>b'.split('</think>')[-1] }}", "b"},
       {"a\n  {%- if true %} b{% endif %}\nc", "a bc"},
       {"  {% if true %}\nx\n  {% endif %}\ny", "x\ny"},
       {"{# note #}\nz", "z"},
+      {"{% if true %}\n  {% if true %}x{% endif %}\n{% endif %}", "x"},
       {"{{ v | tojson }}", "{\"k\": [1, \"\xC3\xA9\"]}"},
       {"{{ [1, 2, 3] | length }}", "3"},
       {"{{ 7 % 4 }}", "3"},
