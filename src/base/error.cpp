@@ -9,15 +9,16 @@ namespace aurum {
 
 void throw_errno(std::string_view path, std::string_view action, std::string_view what_now) {
   const std::string reason = std::strerror(errno);
-  throw IoError(fmt::format("{}: {}: {}{}{}", path, action, reason, what_now.empty() ? "" : ". ",
-                            what_now));
+  throw IoError(
+      fmt::format("{}: {}: {}{}{}", path, action, reason, what_now.empty() ? "" : ". ", what_now));
 }
 
 namespace internal {
 
 void check_failed(const char* condition, const char* file, int line, const std::string& detail) {
-  throw InternalError(fmt::format("internal error: {} does not hold at {}:{}{}{}. Please report it.",
-                                  condition, file, line, detail.empty() ? "" : ": ", detail));
+  throw InternalError(
+      fmt::format("internal error: {} does not hold at {}:{}{}{}. Please report it.", condition,
+                  file, line, detail.empty() ? "" : ": ", detail));
 }
 
 }  // namespace internal

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <fmt/format.h>
-
 #include <stdexcept>
 #include <string>
 #include <string_view>
+
+#include <fmt/format.h>
 
 namespace aurum {
 
@@ -85,10 +85,10 @@ std::string nearest_word(std::string_view word, const Range& candidates) {
 }  // namespace aurum
 
 // Checks an invariant of our own code; the optional rest is a fmt format string with values.
-#define AURUM_CHECK(condition, ...)                                                 \
-  do {                                                                              \
-    if (!(condition)) {                                                             \
-      ::aurum::internal::check_failed(#condition, __FILE__, __LINE__,               \
-                                      ::fmt::format("" __VA_ARGS__));               \
-    }                                                                               \
+#define AURUM_CHECK(condition, ...)                                   \
+  do {                                                                \
+    if (!(condition)) {                                               \
+      ::aurum::internal::check_failed(#condition, __FILE__, __LINE__, \
+                                      ::fmt::format("" __VA_ARGS__)); \
+    }                                                                 \
   } while (false)

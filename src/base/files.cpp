@@ -1,10 +1,10 @@
 #include "base/files.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <fstream>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "base/error.h"
 

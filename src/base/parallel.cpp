@@ -1,11 +1,11 @@
 #include "base/parallel.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <atomic>
 #include <exception>
 #include <mutex>
+
+#include <omp.h>
 
 namespace aurum {
 
@@ -43,7 +43,8 @@ class FirstException {
 void parallel_for(std::int64_t count, std::int64_t grain,
                   const std::function<void(std::int64_t, std::int64_t)>& body) {
   if (count <= 0) return;
-  const std::int64_t most = (count + std::max<std::int64_t>(grain, 1) - 1) / std::max<std::int64_t>(grain, 1);
+  const std::int64_t most =
+      (count + std::max<std::int64_t>(grain, 1) - 1) / std::max<std::int64_t>(grain, 1);
   const auto threads = static_cast<int>(std::min<std::int64_t>(omp_get_max_threads(), most));
   if (threads <= 1 || omp_in_parallel()) {
     body(0, count);

@@ -46,10 +46,11 @@ RandomStream::RandomStream(std::uint64_t seed, std::string_view purpose, std::ui
 std::uint32_t RandomStream::next_u32() {
   const std::uint64_t wanted = position_ / 4;
   if (wanted != cached_block_) {
-    block_ = philox4x32({static_cast<std::uint32_t>(wanted), static_cast<std::uint32_t>(wanted >> 32),
-                         static_cast<std::uint32_t>(high_counter_),
-                         static_cast<std::uint32_t>(high_counter_ >> 32)},
-                        key_);
+    block_ =
+        philox4x32({static_cast<std::uint32_t>(wanted), static_cast<std::uint32_t>(wanted >> 32),
+                    static_cast<std::uint32_t>(high_counter_),
+                    static_cast<std::uint32_t>(high_counter_ >> 32)},
+                   key_);
     cached_block_ = wanted;
   }
   return block_[position_++ % 4];

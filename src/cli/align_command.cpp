@@ -54,7 +54,8 @@ struct Summary {
       return b == 0 ? 0.0 : static_cast<double>(a) / static_cast<double>(b);
     };
     std::cerr << fmt::format(
-        "{} lines, {} bytes\nstudent {} tokens ({:.2f} bytes each), teacher {} tokens ({:.2f} bytes "
+        "{} lines, {} bytes\nstudent {} tokens ({:.2f} bytes each), teacher {} tokens ({:.2f} "
+        "bytes "
         "each)\n{} groups, {:.1f} % of one token on both sides, the largest has {} tokens\n",
         lines, bytes, student_tokens, per(bytes, student_tokens), teacher_tokens,
         per(bytes, teacher_tokens), groups, 100 * per(one_to_one, groups), largest);
@@ -91,8 +92,8 @@ void use_trl_lengths(const text::Tokenizer& tokenizer, Side& side) {
   std::int64_t at = 0;
   for (std::size_t i = 0; i < side.ids.size(); ++i) {
     const std::string piece = tokenizer.piece(side.ids[i]);
-    const auto chars = std::count_if(piece.begin(), piece.end(),
-                                     [](char c) { return (c & 0xC0) != 0x80; });
+    const auto chars =
+        std::count_if(piece.begin(), piece.end(), [](char c) { return (c & 0xC0) != 0x80; });
     side.spans[i] = {at, at + chars};
     at += chars;
   }
@@ -133,8 +134,10 @@ class Aligner {
     if (student.text != teacher.text && !trl_) {
       const auto differ = std::mismatch(student.text.begin(), student.text.end(),
                                         teacher.text.begin(), teacher.text.end());
-      throw InputError(fmt::format("student_ids and teacher_ids stand for different texts: they "
-                                   "differ from byte {}", differ.first - student.text.begin()));
+      throw InputError(
+          fmt::format("student_ids and teacher_ids stand for different texts: they "
+                      "differ from byte {}",
+                      differ.first - student.text.begin()));
     }
     std::string input = student.text;
     return finish({std::move(input), std::move(student), std::move(teacher), {}});
@@ -201,7 +204,8 @@ void print_table(const Aligner& aligner, const Alignment& a) {
     const auto end = a.student.spans[static_cast<std::size_t>(g.student_end) - 1].end;
     const std::string padding(width - columns(rows[i].first), ' ');
     std::cout << (color ? (single ? "\033[32m" : "\033[33m") : "") << rows[i].first << padding
-              << (color ? "\033[0m" : "") << fmt::format("  {:<9}  ", fmt::format("{}-{}", begin, end))
+              << (color ? "\033[0m" : "")
+              << fmt::format("  {:<9}  ", fmt::format("{}-{}", begin, end))
               << (color ? (single ? "\033[32m" : "\033[33m") : "") << rows[i].second
               << (color ? "\033[0m" : "") << '\n';
   }
@@ -211,10 +215,17 @@ std::string escape_html(std::string_view text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;

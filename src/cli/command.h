@@ -1,11 +1,12 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <iosfwd>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 namespace aurum::cli {
 
@@ -42,8 +43,7 @@ void add_json_lines_options(CLI::App& command, JsonLinesOptions& options);
 // that is not JSON, or for which `answer` throws an aurum::Error, gives {"error", "line"} in its
 // place and the whole call throws ExitWithCode{2} at the end. An output file is written whole or
 // not at all.
-using JsonLineAnswer =
-    std::function<nlohmann::ordered_json(const nlohmann::ordered_json& request)>;
+using JsonLineAnswer = std::function<nlohmann::ordered_json(const nlohmann::ordered_json& request)>;
 void answer_json_lines(const JsonLinesOptions& options, const JsonLineAnswer& answer);
 
 }  // namespace aurum::cli

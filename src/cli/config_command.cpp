@@ -1,8 +1,8 @@
 // aurum config: check, show and export training configs.
 
-#include <fmt/format.h>
-
 #include <iostream>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/log.h"

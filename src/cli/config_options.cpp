@@ -6,8 +6,8 @@ namespace aurum::cli {
 
 void add_config_options(CLI::App& command, ConfigOptions& options) {
   command.add_option("-c,--config", options.file, "Oumi TrainingConfig, YAML")->required();
-  command.add_option("--set", options.set,
-                     "KEY=VALUE over the file; `--dotted.key value` is the same")
+  command
+      .add_option("--set", options.set, "KEY=VALUE over the file; `--dotted.key value` is the same")
       ->take_all()
       ->expected(1);
   command.add_option("--model-name", options.model_name, "Sets model.model_name");

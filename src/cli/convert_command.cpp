@@ -1,13 +1,13 @@
 // aurum convert: writes a model as a Hugging Face folder.
 
-#include <fmt/format.h>
-
 #include <cstring>
 #include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -38,14 +38,16 @@ constexpr OutputType kTypes[] = {{"f32", "float32", weights::DType::kFloat32},
 
 const OutputType& output_type(const ConvertOptions& options) {
   if (options.format != "hf") {
-    throw InputError(fmt::format("--format {}: only hf can be written. Leave --format out.",
-                                 options.format));
+    throw InputError(
+        fmt::format("--format {}: only hf can be written. Leave --format out.", options.format));
   }
   for (const OutputType& type : kTypes) {
     if (type.option == options.type) return type;
   }
-  throw InputError(fmt::format("--type {}: a Hugging Face folder holds f32, f16 or bf16. Give one "
-                               "of these.", options.type));
+  throw InputError(
+      fmt::format("--type {}: a Hugging Face folder holds f32, f16 or bf16. Give one "
+                  "of these.",
+                  options.type));
 }
 
 // IEEE half precision, round to nearest even.
@@ -83,8 +85,10 @@ void check_output(const ConvertOptions& options) {
     throw InputError(fmt::format("{}: is the model itself. Name a new folder.", options.output));
   }
   if (!fs::is_empty(output) && !options.overwrite) {
-    throw InputError(fmt::format("{}: the folder is not empty. Name a new folder, or give "
-                                 "--overwrite.", options.output));
+    throw InputError(
+        fmt::format("{}: the folder is not empty. Name a new folder, or give "
+                    "--overwrite.",
+                    options.output));
   }
 }
 
@@ -105,9 +109,10 @@ void convert(const ConvertOptions& options) {
   const auto checkpoint = open_model(options.model, options.revision);
   const weights::ModelConfig& config = checkpoint->config();
   if (!config.rope.frequency_divisors.empty()) {
-    throw InputError(fmt::format("{}: its rope_freqs are not those of any llama3 scaling, which a "
-                                 "config.json cannot express. Convert from the original folder.",
-                                 checkpoint->path().string()));
+    throw InputError(
+        fmt::format("{}: its rope_freqs are not those of any llama3 scaling, which a "
+                    "config.json cannot express. Convert from the original folder.",
+                    checkpoint->path().string()));
   }
   std::vector<weights::TensorToWrite> tensors;
   std::vector<std::vector<std::byte>> contents;

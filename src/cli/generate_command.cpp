@@ -1,9 +1,9 @@
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <optional>
+
+#include <unistd.h>
 
 #include "base/error.h"
 #include "cli/command.h"
@@ -52,9 +52,9 @@ T value_of(const ordered_json& request, const char* key, T fallback) {
 }
 
 void check_keys(const ordered_json& request) {
-  static const std::vector<std::string> kKeys = {"messages",    "prompt", "tools", "max_new_tokens",
-                                                 "temperature", "top_p",  "top_k", "seed",
-                                                 "n"};
+  static const std::vector<std::string> kKeys = {"messages",       "prompt",      "tools",
+                                                 "max_new_tokens", "temperature", "top_p",
+                                                 "top_k",          "seed",        "n"};
   if (!request.is_object()) throw InputError("a request must be a JSON object");
   for (const auto& [key, value] : request.items()) {
     if (std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end()) continue;
@@ -153,9 +153,10 @@ class Generator {
     const std::string* source =
         text::choose_template(tokenizer_->chat_templates(), !chat.tools.is_null());
     if (!source) {
-      throw InputError(fmt::format("{} has no chat template; give \"prompt\" instead of "
-                                   "\"messages\"",
-                                   options_.model));
+      throw InputError(
+          fmt::format("{} has no chat template; give \"prompt\" instead of "
+                      "\"messages\"",
+                      options_.model));
     }
     return text::ChatTemplate::parse(*source, "chat_template").render(chat).text;
   }
@@ -163,8 +164,10 @@ class Generator {
   std::vector<Rollout> run(const Job& job, const rollout::TokenCallback& on_token = {}) {
     std::vector<RolloutRequest> requests;
     for (std::int64_t i = 0; i < job.num_completions; ++i) {
-      requests.push_back({.prompt_ids = job.prompt_ids, .sampling = job.sampling,
-                          .seed = job.seed, .stream_index = static_cast<std::uint64_t>(i)});
+      requests.push_back({.prompt_ids = job.prompt_ids,
+                          .sampling = job.sampling,
+                          .seed = job.seed,
+                          .stream_index = static_cast<std::uint64_t>(i)});
     }
     return source_.generate(requests, on_token);
   }

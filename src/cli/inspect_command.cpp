@@ -1,14 +1,14 @@
 // aurum inspect: what a model is, what it needs, and what aurum cannot do with it.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "cli/command.h"
@@ -33,12 +33,18 @@ constexpr std::int64_t kTrainBytesPerValue = 20;
 
 std::string_view rope_name(weights::RopeKind kind) {
   switch (kind) {
-    case weights::RopeKind::kDefault: return "default";
-    case weights::RopeKind::kLinear: return "linear";
-    case weights::RopeKind::kDynamic: return "dynamic";
-    case weights::RopeKind::kLlama3: return "llama3";
-    case weights::RopeKind::kYarn: return "yarn";
-    case weights::RopeKind::kLongRope: return "longrope";
+    case weights::RopeKind::kDefault:
+      return "default";
+    case weights::RopeKind::kLinear:
+      return "linear";
+    case weights::RopeKind::kDynamic:
+      return "dynamic";
+    case weights::RopeKind::kLlama3:
+      return "llama3";
+    case weights::RopeKind::kYarn:
+      return "yarn";
+    case weights::RopeKind::kLongRope:
+      return "longrope";
   }
   return "unknown";
 }
@@ -79,9 +85,8 @@ std::int64_t cache_bytes(const weights::ModelConfig& config, std::int64_t contex
 Json describe_memory(const weights::ModelConfig& config, const WeightTotals& totals) {
   const std::int64_t context = std::min<std::int64_t>(config.max_position_embeddings, 4096);
   Json memory;
-  memory["score"] = {{"float32", 4 * totals.values},
-                     {"bfloat16", 2 * totals.values},
-                     {"as_stored", totals.bytes}};
+  memory["score"] = {
+      {"float32", 4 * totals.values}, {"bfloat16", 2 * totals.values}, {"as_stored", totals.bytes}};
   memory["generate"] = {{"cache_context", context},
                         {"cache_per_sequence", cache_bytes(config, context)},
                         {"bfloat16", 2 * totals.values + cache_bytes(config, context)}};
@@ -107,8 +112,8 @@ Json describe_model(const weights::Checkpoint& checkpoint) {
   model["context_length"] = config.max_position_embeddings;
   model["tied_head"] = config.tie_word_embeddings;
   model["rope"] = {{"type", rope_name(config.rope.kind)}, {"theta", config.rope.theta}};
-  model["window_layers"] = std::ranges::count_if(config.sliding_window,
-                                                 [](std::int64_t window) { return window > 0; });
+  model["window_layers"] =
+      std::ranges::count_if(config.sliding_window, [](std::int64_t window) { return window > 0; });
   Json types = Json::object();
   for (const auto& [name, entry] : totals.by_type) {
     types[name] = {{"tensors", entry.tensors}, {"values", entry.values}, {"bytes", entry.bytes}};
@@ -255,9 +260,9 @@ void print_model(const Table& table, const Json& model) {
 
 void print_tokenizer(const Table& table, const Json& result) {
   const Json& tokenizer = result.at("tokenizer");
-  table.line("tokenizer", fmt::format("{} ids, fingerprint {}",
-                                      with_commas(number(tokenizer, "vocab_size")),
-                                      tokenizer.at("fingerprint").get<std::string>()));
+  table.line("tokenizer",
+             fmt::format("{} ids, fingerprint {}", with_commas(number(tokenizer, "vocab_size")),
+                         tokenizer.at("fingerprint").get<std::string>()));
   std::string tokens;
   for (const char* key : {"bos", "eos", "pad", "unk"}) {
     const Json& token = tokenizer.at(key);

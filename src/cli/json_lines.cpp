@@ -1,8 +1,8 @@
-#include <unistd.h>
-
 #include <fstream>
 #include <iostream>
 #include <ostream>
+
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -65,7 +65,8 @@ void answer_json_lines(const JsonLinesOptions& options, const JsonLineAnswer& an
   if (options.output == "-") {
     all_good = answer_lines(in, std::cout, answer);
   } else {
-    write_file(options.output, [&](std::ostream& out) { all_good = answer_lines(in, out, answer); });
+    write_file(options.output,
+               [&](std::ostream& out) { all_good = answer_lines(in, out, answer); });
   }
   if (!all_good) throw ExitWithCode{2};
 }

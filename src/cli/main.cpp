@@ -1,7 +1,5 @@
 // The program: declares the commands, and turns what they throw into one line and an exit code.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
@@ -9,6 +7,8 @@
 #include <new>
 #include <string>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/log.h"

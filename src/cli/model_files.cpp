@@ -83,9 +83,7 @@ text::GgufVocabulary read_vocabulary(const weights::GgufFile& file) {
        file.integers(key("token_type")).value_or(std::vector<std::int64_t>())) {
     out.token_types.push_back(static_cast<std::int32_t>(type));
   }
-  const auto id = [&](const char* name) {
-    return convert<text::TokenId>(file.integer(key(name)));
-  };
+  const auto id = [&](const char* name) { return convert<text::TokenId>(file.integer(key(name))); };
   out.bos = id("bos_token_id");
   out.eos = id("eos_token_id");
   out.eot = id("eot_token_id");

@@ -1,10 +1,10 @@
 // aurum report: one page about a run.
 
-#include <fmt/format.h>
-
 #include <cstdio>
 #include <memory>
 #include <string>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -35,8 +35,7 @@ void write_report(const ReportOptions& options) {
 }  // namespace
 
 void add_report_command(CLI::App& app) {
-  auto* command =
-      app.add_subcommand("report", "Make one self-contained HTML page about a run");
+  auto* command = app.add_subcommand("report", "Make one self-contained HTML page about a run");
   command->footer("Example: aurum report output/demo --output report.html");
   auto options = std::make_shared<ReportOptions>();
   command->add_option("run", options->run, "Run folder, finished or not")->required();

@@ -32,7 +32,8 @@ std::optional<std::tm> parse_now(const Json& request) {
 
 Json render(const text::Tokenizer& tokenizer, const text::ChatTemplate& chat_template,
             const Json& request) {
-  if (!field(request, "messages", nullptr).is_array()) throw InputError("\"messages\" must be a list");
+  if (!field(request, "messages", nullptr).is_array())
+    throw InputError("\"messages\" must be a list");
   const text::RenderedChat chat = chat_template.render(
       {.messages = request["messages"],
        .tools = field(request, "tools", nullptr),
@@ -56,9 +57,11 @@ void run_template(const TemplateArguments& arguments) {
   const auto tokenizer = open_tokenizer(arguments.tokenizer);
   const std::string* source = text::choose_template(tokenizer->chat_templates(), false);
   if (source == nullptr) {
-    throw InputError(arguments.tokenizer + ": this model has no chat template; use plain text with it");
+    throw InputError(arguments.tokenizer +
+                     ": this model has no chat template; use plain text with it");
   }
-  const auto chat_template = text::ChatTemplate::parse(*source, arguments.tokenizer + ": chat template");
+  const auto chat_template =
+      text::ChatTemplate::parse(*source, arguments.tokenizer + ": chat template");
   answer_json_lines(arguments.lines, [&](const Json& request) {
     return render(*tokenizer, chat_template, request);
   });

@@ -74,17 +74,22 @@ void run(const Options& options) {
 
 void add_tokenize_command(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("tokenize", "Turn text into token ids with byte spans, and back");
-  command->add_option("--tokenizer", options->tokenizer,
-                      "Model folder, tokenizer.json, .gguf file or hub id")->required();
+  CLI::App* command =
+      app.add_subcommand("tokenize", "Turn text into token ids with byte spans, and back");
+  command
+      ->add_option("--tokenizer", options->tokenizer,
+                   "Model folder, tokenizer.json, .gguf file or hub id")
+      ->required();
   command->add_option("--revision", options->revision, "Revision of a hub id");
   CLI::Option* decode = command->add_flag(
       "--decode", options->decode, "Read {\"ids\", \"skip_special_tokens\"}, write {\"text\"}");
-  command->add_flag("--spans", options->spans,
-                    "Read sampled {\"ids\"}, write the text they stand for and the bytes of each")
+  command
+      ->add_flag("--spans", options->spans,
+                 "Read sampled {\"ids\"}, write the text they stand for and the bytes of each")
       ->excludes(decode);
   add_json_lines_options(*command, options->lines);
-  command->footer("Example:\n  echo '{\"text\": \"Hello world\"}' | aurum tokenize --tokenizer models/student");
+  command->footer(
+      "Example:\n  echo '{\"text\": \"Hello world\"}' | aurum tokenize --tokenizer models/student");
   command->callback([options] { run(*options); });
 }
 

@@ -1,13 +1,13 @@
 // aurum train: wires a configuration, files, models and the trainer together.
 
-#include <fmt/format.h>
-
 #include <atomic>
 #include <cmath>
 #include <csignal>
 #include <filesystem>
 #include <functional>
 #include <optional>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -99,7 +99,8 @@ void check_tokenizers(const config::GoldParams& gold, const text::Tokenizer& stu
         "differ; set training.gold.use_uld_loss: true");
   }
   if (gold.use_uld_loss && same) {
-    log_warning("student and teacher share a tokenizer: training.gold.use_uld_loss: false is exact");
+    log_warning(
+        "student and teacher share a tokenizer: training.gold.use_uld_loss: false is exact");
   }
 }
 
@@ -194,8 +195,8 @@ train::RowBuilder make_row_builder(const config::TrainingConfig& config) {
 
 std::unique_ptr<model::CausalLm> load_student(const weights::Checkpoint& checkpoint,
                                               const config::TrainingConfig& config) {
-  const bool full_precision = config.model.torch_dtype_str == "float32" &&
-                              config.training.mixed_precision_dtype == "NONE";
+  const bool full_precision =
+      config.model.torch_dtype_str == "float32" && config.training.mixed_precision_dtype == "NONE";
   auto student = model::load_causal_lm(
       checkpoint,
       {.dtype = full_precision ? model::ComputeDType::kFloat32 : model::ComputeDType::kBFloat16,
@@ -272,8 +273,8 @@ void run_training(const TrainArguments& arguments) {
   rollout::LocalRolloutSource rollouts(*student, tokenizer.special_tokens().end_of_turn,
                                        tokenizer.vocab_size());
   const loss::VocabularyPair vocabulary =
-      train::match_vocabularies(tokenizer, *rows.teacher().tokenizer,
-                                rows.student().end_of_turn(), rows.teacher().end_of_turn());
+      train::match_vocabularies(tokenizer, *rows.teacher().tokenizer, rows.student().end_of_turn(),
+                                rows.teacher().end_of_turn());
   const train::TrainerConfig settings =
       trainer_config(config, static_cast<std::int64_t>(examples.train.size()));
 

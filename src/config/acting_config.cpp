@@ -1,13 +1,13 @@
 #include "config/acting_config.h"
 
-#include <yaml-cpp/yaml.h>
-
 #include <cmath>
 #include <functional>
 #include <limits>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
+
+#include <nlohmann/json.hpp>
+#include <yaml-cpp/yaml.h>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -111,7 +111,8 @@ std::optional<std::string> match_choice(const Json& entry, const std::string& va
   const Json values = entry.value("values", choices);
   for (std::size_t i = 0; i < choices.size(); ++i) {
     const auto name = choices[i].get<std::string>();
-    const bool by_value = i < values.size() && lowercase(values[i].get<std::string>()) == lowercase(value);
+    const bool by_value =
+        i < values.size() && lowercase(values[i].get<std::string>()) == lowercase(value);
     if (lowercase(name) == lowercase(value) || by_value) return name;
   }
   return std::nullopt;
@@ -120,8 +121,9 @@ std::optional<std::string> match_choice(const Json& entry, const std::string& va
 void check_value(YAML::Node node, const std::string& path, const Json& entry, const Place& place) {
   const auto type = entry["type"].get<std::string>();
   if (!fits_type(node, type)) {
-    throw ConfigError(fmt::format("{} must be {}, found {}", place.at(node, path), type,
-                                  node.IsScalar() ? "\"" + node.Scalar() + "\"" : YAML::Dump(node)));
+    throw ConfigError(
+        fmt::format("{} must be {}, found {}", place.at(node, path), type,
+                    node.IsScalar() ? "\"" + node.Scalar() + "\"" : YAML::Dump(node)));
   }
   if (!entry.contains("choices") || !node.IsScalar()) return;
   const std::optional<std::string> choice = match_choice(entry, node.Scalar());
@@ -156,7 +158,8 @@ void check_tree(const YAML::Node& node, const std::string& path, const Place& pl
       check_tree(node[i], fmt::format("{}[{}]", path, i), place, set_paths);
     }
   } else if (!node.IsNull()) {
-    throw ConfigError(fmt::format("{} must be a section with keys of its own", place.at(node, path)));
+    throw ConfigError(
+        fmt::format("{} must be a section with keys of its own", place.at(node, path)));
   }
 }
 
@@ -177,8 +180,10 @@ void set_path(YAML::Node root, const std::string& path, const YAML::Node& value)
   const std::vector<std::string> steps = split_path(path);
   YAML::Node node = root;
   for (std::size_t i = 0; i + 1 < steps.size(); ++i) {
-    const bool is_index = !steps[i].empty() && std::isdigit(static_cast<unsigned char>(steps[i][0]));
-    YAML::Node next = is_index ? node[static_cast<std::size_t>(std::stoul(steps[i]))] : node[steps[i]];
+    const bool is_index =
+        !steps[i].empty() && std::isdigit(static_cast<unsigned char>(steps[i][0]));
+    YAML::Node next =
+        is_index ? node[static_cast<std::size_t>(std::stoul(steps[i]))] : node[steps[i]];
     node.reset(next);
   }
   node[steps.back()] = value;
@@ -334,7 +339,8 @@ void check_range(const char* key, double value, bool inside, const char* range) 
 
 void check_ranges(const GoldParams& gold) {
   const auto weight = [](const char* key, double v) { check_range(key, v, v >= 0, "[0, inf)"); };
-  check_range("temperature", gold.temperature, gold.temperature > 0 && gold.temperature <= 1, "(0, 1]");
+  check_range("temperature", gold.temperature, gold.temperature > 0 && gold.temperature <= 1,
+              "(0, 1]");
   check_range("top_p", gold.top_p, gold.top_p > 0 && gold.top_p <= 1, "(0, 1]");
   check_range("top_k", static_cast<double>(gold.top_k), gold.top_k >= 0, "[0, inf)");
   check_range("lmbda", gold.lmbda, gold.lmbda >= 0 && gold.lmbda <= 1, "[0, 1]");
@@ -343,7 +349,8 @@ void check_ranges(const GoldParams& gold) {
               gold.max_completion_length > 0, "(0, inf)");
   if (gold.uld_hybrid_matched_weight.has_value() != gold.uld_hybrid_unmatched_weight.has_value()) {
     throw ConfigError(
-        "training.gold.uld_hybrid_matched_weight and uld_hybrid_unmatched_weight: set both or neither");
+        "training.gold.uld_hybrid_matched_weight and uld_hybrid_unmatched_weight: set both or "
+        "neither");
   }
   if (gold.uld_hybrid_matched_weight) {
     weight("uld_hybrid_matched_weight", *gold.uld_hybrid_matched_weight);
@@ -377,20 +384,19 @@ void check_other_ranges(const YAML::Node& full) {
     bool min_is_open;
   };
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  static constexpr Range kRanges[] = {
-      {"gold", "vllm_gpu_memory_utilization", 0, 1, true},
-      {"gold", "vllm_tensor_parallel_size", 1, kInfinity, false},
-      {"gold", "vllm_sync_frequency", 1, kInfinity, false},
-      {"gold", "vllm_server_port", 1, 65535, false},
-      {"gold", "vllm_server_timeout", 0, kInfinity, true},
-      {"", "per_device_train_batch_size", 1, kInfinity, false},
-      {"", "per_device_eval_batch_size", 1, kInfinity, false},
-      {"", "gradient_accumulation_steps", 1, kInfinity, false},
-      {"", "learning_rate", 0, kInfinity, false},
-      {"", "weight_decay", 0, kInfinity, false},
-      {"", "max_grad_norm", 0, kInfinity, false},
-      {"", "warmup_ratio", 0, 1, false},
-      {"", "max_steps", -1, kInfinity, false}};
+  static constexpr Range kRanges[] = {{"gold", "vllm_gpu_memory_utilization", 0, 1, true},
+                                      {"gold", "vllm_tensor_parallel_size", 1, kInfinity, false},
+                                      {"gold", "vllm_sync_frequency", 1, kInfinity, false},
+                                      {"gold", "vllm_server_port", 1, 65535, false},
+                                      {"gold", "vllm_server_timeout", 0, kInfinity, true},
+                                      {"", "per_device_train_batch_size", 1, kInfinity, false},
+                                      {"", "per_device_eval_batch_size", 1, kInfinity, false},
+                                      {"", "gradient_accumulation_steps", 1, kInfinity, false},
+                                      {"", "learning_rate", 0, kInfinity, false},
+                                      {"", "weight_decay", 0, kInfinity, false},
+                                      {"", "max_grad_norm", 0, kInfinity, false},
+                                      {"", "warmup_ratio", 0, 1, false},
+                                      {"", "max_steps", -1, kInfinity, false}};
   for (const Range& range : kRanges) {
     const YAML::Node training = full["training"];
     const std::string section = range.section;
@@ -408,10 +414,11 @@ void check_other_ranges(const YAML::Node& full) {
 void check_contradictions(const TrainingConfig& config, const YAML::Node& full) {
   const std::string vllm_mode = full["training"]["gold"]["vllm_mode"].as<std::string>();
   if (vllm_mode != "server" && vllm_mode != "colocate") {
-    throw ConfigError(fmt::format(
-        "training.gold.vllm_mode must be server or colocate, found {}", vllm_mode));
+    throw ConfigError(
+        fmt::format("training.gold.vllm_mode must be server or colocate, found {}", vllm_mode));
   }
-  if (config.training.mixed_precision_dtype != "NONE" && config.model.torch_dtype_str != "float32") {
+  if (config.training.mixed_precision_dtype != "NONE" &&
+      config.model.torch_dtype_str != "float32") {
     throw ConfigError(
         "training.mixed_precision_dtype needs the weights in float32: set "
         "model.torch_dtype_str: float32");
@@ -424,7 +431,8 @@ TrainingConfig load_training_config(
     const std::string& file, const std::vector<std::pair<std::string, std::string>>& overrides) {
   constexpr std::uint64_t kMostBytes = 10'000'000;
   const YAML::Node user = parse_yaml(read_file(file, kMostBytes), file);
-  if (!user.IsMap()) throw ConfigError(file + ":1: expected sections with keys: model, data, training");
+  if (!user.IsMap())
+    throw ConfigError(file + ":1: expected sections with keys: model, data, training");
   for (const auto& [path, value] : overrides) {
     std::vector<std::string> ignored;
     check_tree(parse_yaml(value, "--" + path), path, {"--" + path}, ignored);
@@ -478,14 +486,19 @@ std::string export_trl(const TrainingConfig& config) {
     const YAML::Node value = gold[name];
     if (kLeftOut.contains(name) || !value || value.IsNull()) continue;
     const auto type = (*known_keys().find(key))["type"].get<std::string>();
-    if (type.rfind("bool", 0) == 0) out[name] = value.as<bool>();
-    else if (type.rfind("int", 0) == 0) out[name] = value.as<std::int64_t>();
-    else if (type.rfind("float", 0) == 0) out[name] = value.as<double>();
-    else if (value.IsScalar()) out[name] = value.Scalar();
+    if (type.rfind("bool", 0) == 0)
+      out[name] = value.as<bool>();
+    else if (type.rfind("int", 0) == 0)
+      out[name] = value.as<std::int64_t>();
+    else if (type.rfind("float", 0) == 0)
+      out[name] = value.as<double>();
+    else if (value.IsScalar())
+      out[name] = value.Scalar();
     else if (value.IsMap()) {
       out[name] = Json::object();
       for (const auto& item : value) out[name][item.first.Scalar()] = item.second.Scalar();
-      if (!out[name].contains("torch_dtype") && !out[name].contains("dtype")) out[name]["torch_dtype"] = "auto";
+      if (!out[name].contains("torch_dtype") && !out[name].contains("dtype"))
+        out[name]["torch_dtype"] = "auto";
     }
   }
   return out.dump(2) + "\n";

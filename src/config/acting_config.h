@@ -71,8 +71,8 @@ struct TrainingConfig {
   std::vector<std::string> keys_without_effect;  // set by the user, but nothing here reads them
 };
 
-// Reads a YAML file, lays "dotted.key" -> YAML value overrides over it, and checks every key's name,
-// type and range. Throws ConfigError ("file:line: ...") or IoError.
+// Reads a YAML file, lays "dotted.key" -> YAML value overrides over it, and checks every key's
+// name, type and range. Throws ConfigError ("file:line: ...") or IoError.
 TrainingConfig load_training_config(
     const std::string& file, const std::vector<std::pair<std::string, std::string>>& overrides);
 

@@ -2,8 +2,8 @@
 
 namespace aurum::config {
 
-// Path, type, default and choices of every key, in Oumi's order; ours follow GOLD's. "[]" stands for
-// any list index.
+// Path, type, default and choices of every key, in Oumi's order; ours follow GOLD's. "[]" stands
+// for any list index.
 const char* const kKnownKeysJson = R"json([
 {"key": "data.train.datasets[].dataset_name", "type": "str", "default": "???"},
 {"key": "data.train.datasets[].dataset_path", "type": "str | None", "default": null},

@@ -29,7 +29,8 @@ OrderedJson message(const std::string& role, const std::string& content) {
 }
 
 void check_messages(const OrderedJson& messages, const std::string& source) {
-  if (!messages.is_array() || messages.empty()) refuse(source, "\"messages\" must be a list of messages");
+  if (!messages.is_array() || messages.empty())
+    refuse(source, "\"messages\" must be a list of messages");
   for (const auto& item : messages) {
     if (!item.is_object() || !item.contains("role") || !item["role"].is_string()) {
       refuse(source, "every message needs a \"role\" and a \"content\"");
@@ -72,8 +73,8 @@ Example from_alpaca(const OrderedJson& row, const std::string& source) {
   const std::string input = text_of(row, "input", source);
   std::string prompt = text_of(row, "instruction", source);
   if (!input.empty()) prompt += "\n\n" + input;
-  return from_messages({message("user", prompt), message("assistant", text_of(row, "output", source))},
-                       source);
+  return from_messages(
+      {message("user", prompt), message("assistant", text_of(row, "output", source))}, source);
 }
 
 Example from_pair(const OrderedJson& row, const std::string& source) {
@@ -151,10 +152,12 @@ std::vector<Example> read_examples(const std::string& path, const std::string& s
   for (const auto& entry : fs::directory_iterator(path)) {
     const std::string extension = entry.path().extension().string();
     const bool is_rows = extension == ".jsonl" || extension == ".json";
-    if (is_rows && entry.path().filename().string().rfind(split, 0) == 0) files.push_back(entry.path());
+    if (is_rows && entry.path().filename().string().rfind(split, 0) == 0)
+      files.push_back(entry.path());
   }
   if (files.empty()) {
-    throw InputError(fmt::format("{}: no .jsonl or .json file of this folder starts with \"{}\"", path, split));
+    throw InputError(
+        fmt::format("{}: no .jsonl or .json file of this folder starts with \"{}\"", path, split));
   }
   std::sort(files.begin(), files.end());
   std::vector<Example> examples;

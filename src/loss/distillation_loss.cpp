@@ -11,13 +11,13 @@
 
 #include "loss/distillation_loss.h"
 
-#include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
-
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <optional>
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include "base/error.h"
 #include "loss/row_groups.h"
@@ -64,17 +64,19 @@ Columns make_columns(const VocabularyPair& vocabulary, std::int64_t student_widt
   std::vector<std::int64_t> student, teacher;
   for (const auto& [s, t] : vocabulary.matched) {
     if (s < 0 || t < 0 || s >= student_width || t >= teacher_width) {
-      throw InputError(fmt::format("matched_ids: the pair ({}, {}) is outside the vocabularies of {} and {}",
-                                   s, t, student_width, teacher_width));
+      throw InputError(
+          fmt::format("matched_ids: the pair ({}, {}) is outside the vocabularies of {} and {}", s,
+                      t, student_width, teacher_width));
     }
     student.push_back(s);
     teacher.push_back(t);
   }
-  return {.student_matched = as_index(student),
-          .teacher_matched = as_index(teacher),
-          .student_rest = columns_besides(student, student_width),
-          .teacher_rest = columns_besides(teacher, teacher_width),
-          .matched_share = static_cast<double>(student.size()) / static_cast<double>(teacher_width)};
+  return {
+      .student_matched = as_index(student),
+      .teacher_matched = as_index(teacher),
+      .student_rest = columns_besides(student, student_width),
+      .teacher_rest = columns_besides(teacher, teacher_width),
+      .matched_share = static_cast<double>(student.size()) / static_cast<double>(teacher_width)};
 }
 
 // The head product for some positions: [n, vocab] in the arithmetic's dtype.
@@ -131,9 +133,8 @@ at::Tensor merge_groups(const at::Tensor& probs, const std::vector<const GroupSi
   }
   const at::Tensor base = probs.index_select(0, as_index(bases));
   if (factor_rows.empty()) return base;
-  const at::Tensor log_factors = probs.index({as_index(factor_rows), as_index(factor_ids)})
-                                     .clamp_min(kFloor)
-                                     .log();
+  const at::Tensor log_factors =
+      probs.index({as_index(factor_rows), as_index(factor_ids)}).clamp_min(kFloor).log();
   const at::Tensor sums = at::zeros({static_cast<std::int64_t>(sides.size())}, probs.options())
                               .index_add(0, as_index(factor_groups), log_factors);
   return base * sums.exp().unsqueeze(1);
@@ -181,8 +182,8 @@ class LossComputer {
     teacher_width_ = all_columns ? teacher.vocab : std::min(teacher.vocab, vocabulary.teacher_size);
     if (settings.config.hybrid) columns_ = make_columns(vocabulary, student_width_, teacher_width_);
     if (!settings.want_gradients) return;
-    result_.gradients.student_hidden = at::zeros(
-        student.hidden.sizes(), student.hidden.options().dtype(settings.dtype));
+    result_.gradients.student_hidden =
+        at::zeros(student.hidden.sizes(), student.hidden.options().dtype(settings.dtype));
     if (student.weight.defined()) {
       const auto dtype = settings.dtype == at::kDouble ? at::kDouble : at::kFloat;
       result_.gradients.student_weight = at::zeros(student.weight.sizes(), dtype);
@@ -221,7 +222,8 @@ class LossComputer {
     }
   }
 
-  at::Tensor teacher_probs(const at::Tensor& positions, double temperature, std::int64_t width) const {
+  at::Tensor teacher_probs(const at::Tensor& positions, double temperature,
+                           std::int64_t width) const {
     const c10::NoGradGuard no_grad;
     return (head_logits(teacher_, positions, settings_.dtype).slice(1, 0, width) / temperature)
         .softmax(1);
@@ -325,9 +327,9 @@ class LossComputer {
     const bool one_side_empty =
         columns_.student_rest.numel() == 0 || columns_.teacher_rest.numel() == 0;
     if (config.compat_trl && one_side_empty) return total;
-    const Scalar l1 = sorted_difference(p.index_select(1, columns_.student_rest),
-                                        q.index_select(1, columns_.teacher_rest),
-                                        settings_.fast_sort);
+    const Scalar l1 =
+        sorted_difference(p.index_select(1, columns_.student_rest),
+                          q.index_select(1, columns_.teacher_rest), settings_.fast_sort);
     result_.terms.unmatched += l1.value * share;
     result_.terms.distillation += unmatched_weight * l1.value * share;
     return total + unmatched_weight * share * l1.tensor;
@@ -344,8 +346,7 @@ class LossComputer {
       }
       differentiate(as_index(positions), [&](const at::Tensor& logits) {
         const at::Tensor log_probs = logits.slice(1, 0, student_width_).log_softmax(1);
-        const at::Tensor sum =
-            -log_probs.gather(1, as_index(ids).unsqueeze(1)).sum() * share;
+        const at::Tensor sum = -log_probs.gather(1, as_index(ids).unsqueeze(1)).sum() * share;
         result_.terms.cross_entropy += sum.template item<double>();
         return sum * settings_.config.crossentropy_weight;
       });
@@ -357,7 +358,8 @@ class LossComputer {
     const auto count = static_cast<std::int64_t>(std::min(student.size(), teacher.size()));
     const std::int64_t width = std::min(student_width_, teacher_width_);
     const double temperature = settings_.config.temperature;
-    const double share = 1.0 / static_cast<double>(std::max<std::int64_t>(1, settings_.counts.jsd_positions));
+    const double share =
+        1.0 / static_cast<double>(std::max<std::int64_t>(1, settings_.counts.jsd_positions));
     result_.terms.groups += count;
     for_chunks(count, [&](std::int64_t begin, std::int64_t end) {
       std::vector<std::int64_t> student_positions, teacher_positions;
@@ -369,7 +371,9 @@ class LossComputer {
       {
         const c10::NoGradGuard no_grad;
         log_q = (head_logits(teacher_, as_index(teacher_positions), settings_.dtype)
-                     .slice(1, 0, width) / temperature).log_softmax(1);
+                     .slice(1, 0, width) /
+                 temperature)
+                    .log_softmax(1);
       }
       differentiate(as_index(student_positions), [&](const at::Tensor& logits) {
         const at::Tensor log_p = (logits.slice(1, 0, width) / temperature).log_softmax(1);
@@ -411,8 +415,9 @@ LossResult plain_loss(const std::vector<Row>& rows, const HeadInput& student,
                       const HeadInput& teacher, const VocabularyPair& vocabulary,
                       const WindowCounts& counts, const LossConfig& config, bool use_float64,
                       bool want_gradients) {
-  const Settings settings{config, counts, use_float64 ? at::kDouble : at::kFloat, false,
-                          std::int64_t{1} << 40, want_gradients};
+  const Settings settings{
+      config,        counts, use_float64 ? at::kDouble : at::kFloat, false, std::int64_t{1} << 40,
+      want_gradients};
   return compute(rows, student, teacher, vocabulary, settings);
 }
 
@@ -420,8 +425,9 @@ LossResult fused_loss(const std::vector<Row>& rows, const HeadInput& student,
                       const HeadInput& teacher, const VocabularyPair& vocabulary,
                       const WindowCounts& counts, const LossConfig& config,
                       std::int64_t groups_per_chunk, bool want_gradients) {
-  const Settings settings{config, counts, at::kFloat, true,
-                          std::max<std::int64_t>(1, groups_per_chunk), want_gradients};
+  const Settings settings{
+      config,        counts, at::kFloat, true, std::max<std::int64_t>(1, groups_per_chunk),
+      want_gradients};
   return compute(rows, student, teacher, vocabulary, settings);
 }
 

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <utility>
 #include <vector>
+
+#include <ATen/core/Tensor.h>
 
 #include "text/alignment/byte_alignment.h"
 
@@ -39,10 +39,10 @@ struct VocabularyPair {
 
 // One side of one row: where its completion lies among the row's positions.
 struct RowSide {
-  std::vector<std::int32_t> ids;              // [positions], prompt included
-  std::vector<bool> is_completion;            // [positions], true on completion tokens
-  std::vector<text::ByteSpan> spans;          // [positions], in completion bytes; unused elsewhere
-  bool ends_with_eos = false;                 // the last token is the end of turn
+  std::vector<std::int32_t> ids;      // [positions], prompt included
+  std::vector<bool> is_completion;    // [positions], true on completion tokens
+  std::vector<text::ByteSpan> spans;  // [positions], in completion bytes; unused elsewhere
+  bool ends_with_eos = false;         // the last token is the end of turn
 };
 
 struct Row {
@@ -64,9 +64,9 @@ struct HeadInput {
 
 // Denominators of the whole optimizer window, all micro-batches and ranks.
 struct WindowCounts {
-  std::int64_t rows = 0;            // ULD
-  std::int64_t ce_tokens = 0;       // cross entropy
-  std::int64_t jsd_positions = 0;   // JSD on a shared vocabulary
+  std::int64_t rows = 0;           // ULD
+  std::int64_t ce_tokens = 0;      // cross entropy
+  std::int64_t jsd_positions = 0;  // JSD on a shared vocabulary
 };
 
 WindowCounts count_window(const std::vector<Row>& rows, const LossConfig& config);

@@ -44,7 +44,8 @@ GroupSide make_side(const RowSide& side, const std::vector<std::int64_t>& positi
   if (merge == MergeStrategy::kBayesian) {
     group.base = positions.back() - 1;
     for (std::size_t j = 0; j + 1 < positions.size(); ++j) {
-      group.factors.emplace_back(positions[j] - 1, side.ids[static_cast<std::size_t>(positions[j])]);
+      group.factors.emplace_back(positions[j] - 1,
+                                 side.ids[static_cast<std::size_t>(positions[j])]);
     }
   } else {
     group.base = positions.front();
@@ -63,8 +64,8 @@ class GroupList {
     // The first position of a sequence has no predictor; its whole group is dropped.
     const bool has_predictors = student.front() > 0 && teacher.front() > 0;
     if (merge_ == MergeStrategy::kBayesian && !has_predictors) return;
-    groups.push_back({make_side(row_.student, student, merge_),
-                      make_side(row_.teacher, teacher, merge_)});
+    groups.push_back(
+        {make_side(row_.student, student, merge_), make_side(row_.teacher, teacher, merge_)});
   }
 
   std::vector<Group> groups;
@@ -94,7 +95,8 @@ std::vector<Group> groups_of_row(const Row& row, const LossConfig& config) {
     }
     return std::move(list.groups);
   }
-  const auto slice = [](const std::vector<std::int64_t>& all, std::int32_t begin, std::int32_t end) {
+  const auto slice = [](const std::vector<std::int64_t>& all, std::int32_t begin,
+                        std::int32_t end) {
     return std::vector<std::int64_t>(all.begin() + begin, all.begin() + end);
   };
   for (const text::AlignedGroup& group : text::align_by_bytes(student.spans, teacher.spans)) {

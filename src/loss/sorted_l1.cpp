@@ -1,11 +1,11 @@
 #include "loss/sorted_l1.h"
 
-#include <ATen/ATen.h>
-#include <hwy/contrib/sort/vqsort.h>
-
 #include <cmath>
 #include <cstring>
 #include <vector>
+
+#include <ATen/ATen.h>
+#include <hwy/contrib/sort/vqsort.h>
 
 #include "base/parallel.h"
 
@@ -29,8 +29,7 @@ void pack_keys(const float* values, std::int64_t size, std::vector<std::uint64_t
   for (std::int64_t i = 0; i < size; ++i) {
     std::uint32_t bits = 0;
     std::memcpy(&bits, values + i, sizeof(bits));
-    keys[static_cast<std::size_t>(i)] =
-        std::uint64_t{bits} << 32 | static_cast<std::uint64_t>(i);
+    keys[static_cast<std::size_t>(i)] = std::uint64_t{bits} << 32 | static_cast<std::uint64_t>(i);
   }
 }
 

@@ -4,8 +4,8 @@
 
 namespace aurum::loss {
 
-// sum over rows and ranks of |sort(student)_r - sort(teacher)_r|, both sorted downwards, the shorter
-// row padded with zeros. student [rows, n] with gradient, teacher [rows, m] without.
+// sum over rows and ranks of |sort(student)_r - sort(teacher)_r|, both sorted downwards, the
+// shorter row padded with zeros. student [rows, n] with gradient, teacher [rows, m] without.
 at::Tensor sorted_l1(const at::Tensor& student, const at::Tensor& teacher);
 
 // The same for float32 by vectorised sorts, rows in parallel. `sign` is its gradient with respect

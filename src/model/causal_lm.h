@@ -1,13 +1,13 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <ATen/core/Tensor.h>
 
 #include "weights/checkpoint.h"
 
@@ -30,8 +30,8 @@ enum class ComputeDType { kFloat32, kBFloat16 };
 
 struct LoadOptions {
   ComputeDType dtype = ComputeDType::kBFloat16;
-  bool trainable = false;        // parameters require gradients; blocks are expanded once
-  bool keep_quantized = false;   // frozen only: GGUF blocks stay blocks, expanded tile by tile
+  bool trainable = false;       // parameters require gradients; blocks are expanded once
+  bool keep_quantized = false;  // frozen only: GGUF blocks stay blocks, expanded tile by tile
   std::string device = "cpu";
 };
 

@@ -1,10 +1,10 @@
 // The dense decoder-only transformer that llama, qwen2, qwen3 and gemma3_text share. What differs
 // between them is data in weights::ModelConfig.
 
-#include <ATen/ATen.h>
-
 #include <cmath>
 #include <cstring>
+
+#include <ATen/ATen.h>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -32,8 +32,7 @@ struct Layer {
 // (1 + w) in float32 and rounds last.
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, const ModelConfig& config) {
   const at::Tensor wide = x.to(at::kFloat);
-  const at::Tensor normed =
-      wide * at::rsqrt(wide.pow(2).mean(-1, true) + config.norm_eps);
+  const at::Tensor normed = wide * at::rsqrt(wide.pow(2).mean(-1, true) + config.norm_eps);
   if (config.norm_adds_one) return (normed * (1.0 + weight.to(at::kFloat))).to(x.scalar_type());
   return normed.to(x.scalar_type()) * weight;
 }
@@ -81,7 +80,8 @@ class Transformer : public CausalLm {
   void register_parameters();
 
   at::Tensor embed(const PackedBatch& batch) const;
-  at::Tensor run_layer(const Layer& layer, const at::Tensor& x, const ForwardContext& context) const;
+  at::Tensor run_layer(const Layer& layer, const at::Tensor& x,
+                       const ForwardContext& context) const;
   at::Tensor attend(const Layer& layer, const at::Tensor& x, const ForwardContext& context) const;
   at::Tensor run_mlp(const Layer& layer, const at::Tensor& x) const;
   const Linear& head() const { return head_ ? *head_ : embedding_; }
@@ -101,10 +101,11 @@ void check_supported(const ModelConfig& config) {
   check_rope(config.rope);
   if (config.layer_norm || config.learned_positions || config.fused_qkv || config.fused_gate_up ||
       !config.gated_mlp || config.attention_softcap) {
-    throw FormatError(fmt::format(
-        "config.json: /model_type \"{}\" cannot be scored or trained yet; supported: llama, mistral, "
-        "qwen2, qwen3, smollm3, gemma3_text",
-        config.model_type));
+    throw FormatError(
+        fmt::format("config.json: /model_type \"{}\" cannot be scored or trained yet; supported: "
+                    "llama, mistral, "
+                    "qwen2, qwen3, smollm3, gemma3_text",
+                    config.model_type));
   }
 }
 
@@ -113,7 +114,8 @@ Transformer::Transformer(const Checkpoint& checkpoint, const LoadOptions& option
       options_(options),
       dtype_(options.dtype == ComputeDType::kFloat32 ? at::kFloat : at::kBFloat16) {
   check_supported(config_);
-  embedding_ = load_linear(checkpoint, "model.embed_tokens", config_.vocab_size, config_.hidden_size);
+  embedding_ =
+      load_linear(checkpoint, "model.embed_tokens", config_.vocab_size, config_.hidden_size);
   for (std::int64_t i = 0; i < config_.num_layers; ++i) {
     layers_.push_back(load_layer(checkpoint, i));
   }
@@ -175,7 +177,8 @@ Layer Transformer::load_layer(const Checkpoint& checkpoint, std::int64_t index) 
     layer.query_norm = norm("self_attn.q_norm", config_.head_dim);
     layer.key_norm = norm("self_attn.k_norm", config_.head_dim);
   }
-  if (layer_index < config_.sliding_window.size()) layer.window = config_.sliding_window[layer_index];
+  if (layer_index < config_.sliding_window.size())
+    layer.window = config_.sliding_window[layer_index];
   layer.uses_sliding_rope = layer.window > 0 && config_.sliding_rope.has_value();
   if (layer_index < config_.uses_rope.size()) layer.uses_rope = config_.uses_rope[layer_index];
   return layer;
@@ -286,8 +289,7 @@ at::Tensor Transformer::attend(const Layer& layer, const at::Tensor& x,
     k = rms_norm(k, layer.key_norm, config_);
   }
   if (layer.uses_rope) {
-    const RotaryTable& table =
-        layer.uses_sliding_rope ? context.sliding_rotary : context.rotary;
+    const RotaryTable& table = layer.uses_sliding_rope ? context.sliding_rotary : context.rotary;
     q = apply_rotary(q, table);
     k = apply_rotary(k, table);
   }
@@ -302,9 +304,8 @@ at::Tensor Transformer::attend(const Layer& layer, const at::Tensor& x,
 
 at::Tensor Transformer::run_mlp(const Layer& layer, const at::Tensor& x) const {
   const at::Tensor gate = layer.gate(x);
-  const at::Tensor active = config_.activation == weights::Activation::kSilu
-                                ? at::silu(gate)
-                                : at::gelu(gate, "tanh");
+  const at::Tensor active =
+      config_.activation == weights::Activation::kSilu ? at::silu(gate) : at::gelu(gate, "tanh");
   return layer.down(active * layer.up(x));
 }
 
@@ -336,7 +337,8 @@ void save_causal_lm(CausalLm& model, const std::string& folder, const std::strin
   std::vector<at::Tensor> kept;
   std::vector<weights::TensorToWrite> tensors;
   for (const NamedParameter& parameter : model.parameters()) {
-    kept.push_back(weight_of(parameter).detach().to(wide ? at::kFloat : at::kBFloat16).cpu().contiguous());
+    kept.push_back(
+        weight_of(parameter).detach().to(wide ? at::kFloat : at::kBFloat16).cpu().contiguous());
     const at::Tensor& tensor = kept.back();
     tensors.push_back({.name = parameter.name,
                        .dtype = wide ? weights::DType::kFloat32 : weights::DType::kBFloat16,

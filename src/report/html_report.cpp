@@ -1,11 +1,11 @@
 #include "report/html_report.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <map>
 #include <optional>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -211,9 +211,9 @@ std::string render_charts(const Run& run) {
       {.title = "Alignment and cut-off", .y_label = "share", .y_from_zero = true},
       {series_of("multi-token groups", steps, &StepMetrics::multi_token_group_share),
        series_of("completions cut off", steps, &StepMetrics::completion_cut_off_share)});
-  charts += render_line_chart(
-      {.title = "Completion length", .y_label = "tokens", .y_from_zero = true},
-      {series_of("mean length", steps, &StepMetrics::completion_length_mean)});
+  charts +=
+      render_line_chart({.title = "Completion length", .y_label = "tokens", .y_from_zero = true},
+                        {series_of("mean length", steps, &StepMetrics::completion_length_mean)});
   charts += render_line_chart({.title = "Gradient norm", .y_label = "norm", .y_from_zero = true},
                               {series_of("gradient norm", steps, &StepMetrics::grad_norm)});
   charts += render_line_chart({.title = "Learning rate", .y_label = "rate", .y_from_zero = true},
@@ -269,9 +269,10 @@ std::string render_train_samples(const std::vector<CompletionSample>& samples) {
       "<h2>Completions while training</h2>\n<details><summary>The last {} of {}</summary>\n",
       train.size() - first, train.size());
   for (std::size_t i = first; i < train.size(); ++i) {
-    html += fmt::format("<div class=\"sample\"><span class=\"label\">prompt</span><pre>{}</pre>{}"
-                        "</div>\n",
-                        escape_html(train[i]->prompt), render_completion("sampled", train[i]));
+    html += fmt::format(
+        "<div class=\"sample\"><span class=\"label\">prompt</span><pre>{}</pre>{}"
+        "</div>\n",
+        escape_html(train[i]->prompt), render_completion("sampled", train[i]));
   }
   return html + "</details>\n";
 }
@@ -282,8 +283,8 @@ std::string render_header(const Run& run) {
   std::string html = fmt::format("<h1>{}</h1>\n<p>{}</p>\n", escape_html(run.name),
                                  is_finished ? "Finished run." : "Run in progress or stopped.");
   if (run.num_bad_lines > 0) {
-    html += fmt::format("<p>{} unreadable line(s) in the logs were left out.</p>\n",
-                        run.num_bad_lines);
+    html +=
+        fmt::format("<p>{} unreadable line(s) in the logs were left out.</p>\n", run.num_bad_lines);
   }
   return html;
 }
@@ -300,9 +301,10 @@ std::string render_html_report(const fs::path& run_folder) {
   html += render_header(run) + render_tiles(run) + render_charts(run);
   html += render_before_and_after(run.samples) + render_train_samples(run.samples);
   if (run.config) {
-    html += fmt::format("<h2>Configuration</h2>\n<details><summary>{}</summary><pre>{}</pre>"
-                        "</details>\n",
-                        kConfigFile, escape_html(*run.config));
+    html += fmt::format(
+        "<h2>Configuration</h2>\n<details><summary>{}</summary><pre>{}</pre>"
+        "</details>\n",
+        kConfigFile, escape_html(*run.config));
   }
   return html + "</body>\n</html>\n";
 }

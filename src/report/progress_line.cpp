@@ -1,9 +1,9 @@
 #include "report/progress_line.h"
 
+#include <cstdio>
+
 #include <fmt/format.h>
 #include <unistd.h>
-
-#include <cstdio>
 
 namespace aurum::report {
 

@@ -1,10 +1,10 @@
 #include "report/svg_chart.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
+
+#include <fmt/format.h>
 
 namespace aurum::report {
 
@@ -156,13 +156,26 @@ std::string escape_html(std::string_view text) {
   escaped.reserve(text.size());
   for (const char c : text) {
     switch (c) {
-      case '&': escaped += "&amp;"; break;
-      case '<': escaped += "&lt;"; break;
-      case '>': escaped += "&gt;"; break;
-      case '"': escaped += "&quot;"; break;
-      case '\'': escaped += "&#39;"; break;
-      case '\0': escaped += "\xEF\xBF\xBD"; break;
-      default: escaped += c;
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      case '\'':
+        escaped += "&#39;";
+        break;
+      case '\0':
+        escaped += "\xEF\xBF\xBD";
+        break;
+      default:
+        escaped += c;
     }
   }
   return escaped;
@@ -179,9 +192,8 @@ std::string short_number(double value) {
 }
 
 std::string render_line_chart(const ChartOptions& options, std::vector<Series> series) {
-  std::erase_if(series, [](const Series& one) {
-    return std::ranges::none_of(one.points, is_finite_point);
-  });
+  std::erase_if(
+      series, [](const Series& one) { return std::ranges::none_of(one.points, is_finite_point); });
   if (series.empty()) return "";
   thin_out_all(series);
   Frame frame;

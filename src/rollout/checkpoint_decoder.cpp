@@ -34,12 +34,11 @@ class Store {
     if (!checkpoint_->contains(name)) return std::nullopt;
     const TensorView tensor = checkpoint_->tensor(name);
     const bool is_matrix = tensor.shape.size() == 2;
-    return MemoryTensor{
-        .data = is_bfloat16_ ? load<std::uint16_t>(tensor, DType::kBFloat16)
-                             : load<float>(tensor, DType::kFloat32),
-        .is_bfloat16 = is_bfloat16_,
-        .rows = is_matrix ? tensor.shape[0] : 1,
-        .cols = is_matrix ? tensor.shape[1] : tensor.num_values()};
+    return MemoryTensor{.data = is_bfloat16_ ? load<std::uint16_t>(tensor, DType::kBFloat16)
+                                             : load<float>(tensor, DType::kFloat32),
+                        .is_bfloat16 = is_bfloat16_,
+                        .rows = is_matrix ? tensor.shape[0] : 1,
+                        .cols = is_matrix ? tensor.shape[1] : tensor.num_values()};
   }
 
  private:

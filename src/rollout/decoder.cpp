@@ -33,9 +33,10 @@ float round_if(bool is_bfloat16, float value) {
 void add_row(const WeightMatrix& matrix, std::int64_t row, float scale, float* out) {
   const std::int64_t first = row * matrix.cols;
   for (std::int64_t i = 0; i < matrix.cols; ++i) {
-    const float value = matrix.is_bfloat16
-                            ? model::to_float(static_cast<const model::BFloat16*>(matrix.data)[first + i])
-                            : static_cast<const float*>(matrix.data)[first + i];
+    const float value =
+        matrix.is_bfloat16
+            ? model::to_float(static_cast<const model::BFloat16*>(matrix.data)[first + i])
+            : static_cast<const float*>(matrix.data)[first + i];
     out[i] += value * scale;
   }
 }
@@ -67,10 +68,11 @@ constexpr std::int64_t kPointwiseGrain = 4;  // tokens per thread that are worth
 Decoder::Decoder(DecoderModel model) : model_(std::move(model)), shape_(shape_of(model_.config)) {
   const ModelConfig& config = model_.config;
   AURUM_CHECK(static_cast<std::int64_t>(model_.layers.size()) == config.num_layers);
-  rotary_dim_ = static_cast<std::int64_t>(model::rotary_frequencies(config.rope, config.head_dim,
-                                                             config.max_position_embeddings, 1)
-                                              .inverse.size()) *
-                2;
+  rotary_dim_ =
+      static_cast<std::int64_t>(
+          model::rotary_frequencies(config.rope, config.head_dim, config.max_position_embeddings, 1)
+              .inverse.size()) *
+      2;
 }
 
 model::KvCache Decoder::make_cache(std::int64_t capacity) const {
@@ -125,7 +127,7 @@ void Decoder::fill_angles(const weights::RopeConfig& rope, std::span<const Decod
         model::rotary_key(rope, config.max_position_embeddings, tokens[t].row_length);
     if (wanted != key) {
       frequencies = model::rotary_frequencies(rope, config.head_dim, config.max_position_embeddings,
-                                       tokens[t].row_length);
+                                              tokens[t].row_length);
       key = wanted;
     }
     float* cos = cos_sin.data() + t * 2 * half;
@@ -246,7 +248,8 @@ void Decoder::add_branch(const NormWeights& post_norm, std::int64_t batch) {
 void Decoder::norm_rows(const NormWeights& norm, std::int64_t batch, const float* in,
                         float* out) const {
   const std::int64_t hidden = model_.config.hidden_size;
-  for (std::int64_t t = 0; t < batch; ++t) norm_row(norm, hidden, in + t * hidden, out + t * hidden);
+  for (std::int64_t t = 0; t < batch; ++t)
+    norm_row(norm, hidden, in + t * hidden, out + t * hidden);
 }
 
 void Decoder::norm_row(const NormWeights& norm, std::int64_t size, const float* in,

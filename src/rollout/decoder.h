@@ -34,8 +34,8 @@ struct DecoderLayer {
   // Queries, keys and values as one fused part or three; gate and up likewise, or up alone.
   std::vector<LinearWeights> qkv, gate_up;
   LinearWeights output, down;
-  NormWeights input_norm, mlp_norm;                 // before attention and before the MLP
-  NormWeights post_attention_norm, post_mlp_norm;   // Gemma: on the branch before it is added
+  NormWeights input_norm, mlp_norm;                // before attention and before the MLP
+  NormWeights post_attention_norm, post_mlp_norm;  // Gemma: on the branch before it is added
   NormWeights query_norm, key_norm;
 };
 

@@ -21,8 +21,7 @@ float value_at(const MemoryTensor& tensor, std::int64_t index) {
 
 template <typename T>
 std::shared_ptr<const void> transpose_as(const MemoryTensor& tensor) {
-  auto copy = std::make_shared<std::vector<T>>(
-      static_cast<std::size_t>(tensor.rows * tensor.cols));
+  auto copy = std::make_shared<std::vector<T>>(static_cast<std::size_t>(tensor.rows * tensor.cols));
   const T* from = static_cast<const T*>(tensor.data);
   for (std::int64_t r = 0; r < tensor.rows; ++r) {
     for (std::int64_t c = 0; c < tensor.cols; ++c) {
@@ -64,7 +63,9 @@ class Builder {
 
   WeightMatrix matrix(const std::string& stem) const {
     const MemoryTensor tensor = require(stem + ".weight");
-    return {.data = tensor.data, .is_bfloat16 = tensor.is_bfloat16, .rows = tensor.rows,
+    return {.data = tensor.data,
+            .is_bfloat16 = tensor.is_bfloat16,
+            .rows = tensor.rows,
             .cols = tensor.cols};
   }
 
@@ -87,8 +88,10 @@ class Builder {
     const MemoryTensor tensor = require(stem + ".weight");
     owned_.push_back(tensor.is_bfloat16 ? transpose_as<BFloat16>(tensor)
                                         : transpose_as<float>(tensor));
-    return {.matrix = {.data = owned_.back().get(), .is_bfloat16 = tensor.is_bfloat16,
-                       .rows = tensor.cols, .cols = tensor.rows},
+    return {.matrix = {.data = owned_.back().get(),
+                       .is_bfloat16 = tensor.is_bfloat16,
+                       .rows = tensor.cols,
+                       .cols = tensor.rows},
             .bias = floats(stem + ".bias")};
   }
 
@@ -155,7 +158,8 @@ MemoryTensor view_of(const at::Tensor& tensor, const std::string& name) {
   AURUM_CHECK(is_bfloat16 || tensor.scalar_type() == at::ScalarType::Float, "{}", name);
   AURUM_CHECK(tensor.is_contiguous() && tensor.device().is_cpu(), "{}", name);
   const bool is_matrix = tensor.dim() == 2;
-  return {.data = tensor.const_data_ptr(), .is_bfloat16 = is_bfloat16,
+  return {.data = tensor.const_data_ptr(),
+          .is_bfloat16 = is_bfloat16,
           .rows = is_matrix ? tensor.size(0) : 1,
           .cols = is_matrix ? tensor.size(1) : tensor.numel()};
 }

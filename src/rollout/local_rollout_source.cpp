@@ -38,8 +38,8 @@ struct LocalRolloutSource::Sequence {
 LocalRolloutSource::LocalRolloutSource(model::CausalLm& model,
                                        std::vector<std::int32_t> end_of_turn_ids,
                                        std::int64_t vocab_size)
-    : LocalRolloutSource([&model] { return make_decoder_model(model); },
-                         std::move(end_of_turn_ids), vocab_size) {}
+    : LocalRolloutSource([&model] { return make_decoder_model(model); }, std::move(end_of_turn_ids),
+                         vocab_size) {}
 
 LocalRolloutSource::LocalRolloutSource(std::function<DecoderModel()> make_model,
                                        std::vector<std::int32_t> end_of_turn_ids,
@@ -52,9 +52,7 @@ LocalRolloutSource::LocalRolloutSource(std::function<DecoderModel()> make_model,
 
 LocalRolloutSource::~LocalRolloutSource() = default;
 
-void LocalRolloutSource::sync_weights() {
-  decoder_ = std::make_unique<Decoder>(make_model_());
-}
+void LocalRolloutSource::sync_weights() { decoder_ = std::make_unique<Decoder>(make_model_()); }
 
 std::vector<Rollout> LocalRolloutSource::generate(std::span<const RolloutRequest> requests,
                                                   const TokenCallback& on_token) {
@@ -108,9 +106,10 @@ void LocalRolloutSource::check_request(const RolloutRequest& request) const {
   }
   for (const std::int32_t id : request.prompt_ids) {
     if (id >= 0 && id < decoder_->num_embeddings()) continue;
-    throw InputError(fmt::format("prompt id {} is outside of the model's {} embeddings: do the "
-                                 "tokenizer and the model belong together?",
-                                 id, decoder_->num_embeddings()));
+    throw InputError(
+        fmt::format("prompt id {} is outside of the model's {} embeddings: do the "
+                    "tokenizer and the model belong together?",
+                    id, decoder_->num_embeddings()));
   }
   if (room_for(request) < 1) {
     throw InputError(fmt::format("a prompt of {} tokens leaves no room in the model's {} positions",
@@ -133,11 +132,14 @@ LocalRolloutSource::Sequence LocalRolloutSource::admit(const RolloutRequest& req
                                                        std::span<const Sequence> active) {
   const auto prompt_length = static_cast<std::int64_t>(request.prompt_ids.size());
   const std::int64_t room = room_for(request);
-  Sequence sequence{.request_index = index, .request = &request, .ids = request.prompt_ids,
+  Sequence sequence{.request_index = index,
+                    .request = &request,
+                    .ids = request.prompt_ids,
                     .max_new_tokens = room,
                     .random = RandomStream(request.seed, "rollout", request.stream_index),
                     .cache = decoder_->make_cache(prompt_length + room),
-                    .rotary_key = decoder_->rotary_key(prompt_length), .prompt_logits = nullptr};
+                    .rotary_key = decoder_->rotary_key(prompt_length),
+                    .prompt_logits = nullptr};
   for (const Sequence& other : active) {
     if (other.rotary_key != sequence.rotary_key) continue;
     if (other.request->prompt_ids != request.prompt_ids) continue;
@@ -161,7 +163,8 @@ std::vector<float> LocalRolloutSource::run_from_start(Sequence& sequence) {
   for (std::size_t begin = 0; begin < length; begin += kPromptBlock) {
     block.clear();
     for (std::size_t i = begin; i < std::min(length, begin + kPromptBlock); ++i) {
-      block.push_back({.id = sequence.ids[i], .position = static_cast<std::int64_t>(i),
+      block.push_back({.id = sequence.ids[i],
+                       .position = static_cast<std::int64_t>(i),
                        .cache = &sequence.cache,
                        .row_length = static_cast<std::int64_t>(length),
                        .wants_logits = i + 1 == length});
@@ -175,8 +178,7 @@ std::vector<float> LocalRolloutSource::run_from_start(Sequence& sequence) {
 void LocalRolloutSource::advance(std::vector<Sequence>& active) {
   std::vector<Sequence*> together;
   for (Sequence& sequence : active) {
-    const std::int64_t key =
-        decoder_->rotary_key(static_cast<std::int64_t>(sequence.ids.size()));
+    const std::int64_t key = decoder_->rotary_key(static_cast<std::int64_t>(sequence.ids.size()));
     if (key == sequence.rotary_key) {
       together.push_back(&sequence);
       continue;
@@ -193,8 +195,11 @@ void LocalRolloutSource::step_together(std::vector<Sequence*>& sequences) {
   std::vector<DecodeToken> tokens;
   for (Sequence* sequence : sequences) {
     const auto length = static_cast<std::int64_t>(sequence->ids.size());
-    tokens.push_back({.id = sequence->ids.back(), .position = length - 1,
-                      .cache = &sequence->cache, .row_length = length, .wants_logits = true});
+    tokens.push_back({.id = sequence->ids.back(),
+                      .position = length - 1,
+                      .cache = &sequence->cache,
+                      .row_length = length,
+                      .wants_logits = true});
   }
   const std::span<float> logits = decoder_->step(tokens);
   const auto vocab = static_cast<std::size_t>(decoder_->vocab_size());

@@ -1,9 +1,9 @@
 #include "telemetry/step_metrics.h"
 
+#include <fstream>
+
 #include <fcntl.h>
 #include <unistd.h>
-
-#include <fstream>
 
 #include "base/error.h"
 #include "base/files.h"

@@ -2,10 +2,11 @@
 
 #include <cstdint>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 namespace aurum::telemetry {
 
@@ -56,6 +57,7 @@ class JsonlWriter {
 
 void keep_lines_up_to_step(const std::string& path, std::int64_t step);
 // Bad lines (a torn last one) are skipped; `num_bad_lines` counts them.
-std::vector<nlohmann::ordered_json> read_jsonl(const std::string& path, std::int64_t* num_bad_lines);
+std::vector<nlohmann::ordered_json> read_jsonl(const std::string& path,
+                                               std::int64_t* num_bad_lines);
 
 }  // namespace aurum::telemetry

@@ -11,7 +11,8 @@ namespace aurum::train {
 double LrSchedule::at(std::int64_t step) const {
   if (type == "constant") return peak;
   if (step < warmup_steps) {
-    return peak * static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(1, warmup_steps));
+    return peak * static_cast<double>(step) /
+           static_cast<double>(std::max<std::int64_t>(1, warmup_steps));
   }
   if (type == "constant_with_warmup") return peak;
   const auto span = static_cast<double>(std::max<std::int64_t>(1, max_steps - warmup_steps));
@@ -24,10 +25,10 @@ void check_schedule_type(const std::string& type) {
   for (const char* known : {"linear", "cosine", "constant", "constant_with_warmup"}) {
     if (type == known) return;
   }
-  throw ConfigError(fmt::format(
-      "training.lr_scheduler_type is \"{}\"; supported: linear, cosine, constant, "
-      "constant_with_warmup",
-      type));
+  throw ConfigError(
+      fmt::format("training.lr_scheduler_type is \"{}\"; supported: linear, cosine, constant, "
+                  "constant_with_warmup",
+                  type));
 }
 
 }  // namespace aurum::train

@@ -1,10 +1,10 @@
 #include "train/optimizer.h"
 
-#include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
-
 #include <cmath>
 #include <cstring>
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include "base/error.h"
 #include "base/parallel.h"

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include <ATen/core/Tensor.h>
 
 #include "model/causal_lm.h"
 
@@ -24,7 +24,8 @@ class AdamW {
 
   // Moves every parameter's .grad into the float32 sums and clears it.
   void accumulate_gradients();
-  // Adds `gradient` (float32, same shape) to the sum of the parameter that shares `weight`'s memory.
+  // Adds `gradient` (float32, same shape) to the sum of the parameter that shares `weight`'s
+  // memory.
   void accumulate_gradient(const at::Tensor& weight, const at::Tensor& gradient);
   // The global L2 norm of the summed gradients.
   double gradient_norm() const;

@@ -125,8 +125,8 @@ std::vector<std::int32_t> RowBuilder::rollout_prompt(const data::Example& exampl
           ->encode(student_.render_prompt(example), student_.adds_special_tokens(example))
           .ids;
   if (limits_.model_max_length > 0) {
-    const std::int64_t budget = std::max<std::int64_t>(
-        1, limits_.model_max_length - limits_.max_completion_length);
+    const std::int64_t budget =
+        std::max<std::int64_t>(1, limits_.model_max_length - limits_.max_completion_length);
     const auto size = static_cast<std::int64_t>(ids.size());
     if (size > budget) ids.erase(ids.begin(), ids.begin() + (size - budget));
   }

@@ -35,7 +35,8 @@ struct RowLimits {
 // Turns examples and rollouts into what the two models read and the loss compares.
 class RowBuilder {
  public:
-  RowBuilder(TextSide student, TextSide teacher, RowLimits limits, bool teacher_reads_student_prompt);
+  RowBuilder(TextSide student, TextSide teacher, RowLimits limits,
+             bool teacher_reads_student_prompt);
 
   // A row with the given answer; nullopt when nothing is left of its prompt or completion.
   std::optional<loss::Row> from_answer(const data::Example& example) const;

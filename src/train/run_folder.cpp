@@ -1,8 +1,8 @@
 #include "train/run_folder.h"
 
-#include <nlohmann/json.hpp>
-
 #include <charconv>
+
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -70,10 +70,9 @@ nlohmann::ordered_json trainer_state(const fs::path& run, const Progress& progre
 
 void save_model(const fs::path& folder, model::CausalLm& student, const text::Tokenizer& tokenizer,
                 const AdamW& optimizer) {
-  model::save_causal_lm(student, folder.string(), student.config().dtype == "float32" ? "float32" : "bfloat16",
-                        [&](const model::NamedParameter& parameter) {
-                          return optimizer.master(parameter.name);
-                        });
+  model::save_causal_lm(
+      student, folder.string(), student.config().dtype == "float32" ? "float32" : "bfloat16",
+      [&](const model::NamedParameter& parameter) { return optimizer.master(parameter.name); });
   text::save_tokenizer(tokenizer, folder);
 }
 

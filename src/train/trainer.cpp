@@ -1,14 +1,13 @@
 #include "train/trainer.h"
 
-#include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
-#include <sys/resource.h>
-
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <numeric>
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <sys/resource.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -68,8 +67,8 @@ std::vector<std::vector<T>> in_pieces(const std::vector<T>& all, std::int64_t si
 struct Trainer::MicroBatch {
   bool on_policy = false;
   std::vector<const data::Example*> examples;
-  std::vector<std::vector<std::int32_t>> prompts;   // on-policy only
-  std::vector<rollout::Rollout> rollouts;           // on-policy only
+  std::vector<std::vector<std::int32_t>> prompts;  // on-policy only
+  std::vector<rollout::Rollout> rollouts;          // on-policy only
   std::vector<loss::Row> rows;
 };
 
@@ -153,7 +152,8 @@ telemetry::StepMetrics Trainer::step(std::int64_t step_index) {
   metrics.loss = totals.terms.loss;
   const double rows = static_cast<double>(totals.on_policy_rows + totals.off_policy_rows);
   if (totals.on_policy_rows > 0) {
-    metrics.on_policy_loss = totals.on_policy_loss * rows / static_cast<double>(totals.on_policy_rows);
+    metrics.on_policy_loss =
+        totals.on_policy_loss * rows / static_cast<double>(totals.on_policy_rows);
     metrics.completion_length_mean =
         static_cast<double>(totals.completion_tokens) / static_cast<double>(totals.rollouts);
     metrics.completion_cut_off_share =
@@ -182,7 +182,8 @@ std::size_t Trainer::example_index(std::int64_t position) const {
     order_.resize(static_cast<std::size_t>(size));
     std::iota(order_.begin(), order_.end(), std::size_t{0});
     RandomStream stream(config_.data_seed, "shuffle", static_cast<std::uint64_t>(epoch));
-    for (std::size_t i = order_.size(); i > 1; --i) std::swap(order_[i - 1], order_[stream.uniform_below(i)]);
+    for (std::size_t i = order_.size(); i > 1; --i)
+      std::swap(order_[i - 1], order_[stream.uniform_below(i)]);
     shuffled_epoch_ = epoch;
   }
   return order_[static_cast<std::size_t>(position % size)];
@@ -204,7 +205,8 @@ std::vector<Trainer::MicroBatch> Trainer::choose_examples(std::int64_t step_inde
 void Trainer::roll_out(std::vector<MicroBatch>& window, std::int64_t step_index, Totals& totals) {
   const PhaseTimer timer(totals.seconds, "rollout");
   std::vector<rollout::RolloutRequest> requests;
-  auto stream = static_cast<std::uint64_t>(step_index * config_.batch_size * config_.accumulation_steps);
+  auto stream =
+      static_cast<std::uint64_t>(step_index * config_.batch_size * config_.accumulation_steps);
   for (MicroBatch& batch : window) {
     for (const data::Example* example : batch.examples) {
       const std::uint64_t index = stream++;
@@ -259,13 +261,13 @@ loss::LossResult Trainer::compute_loss(const std::vector<loss::Row>& rows, const
                                 .vocab = parts_.student.config().vocab_size,
                                 .logit_softcap = parts_.student.config().final_logit_softcap};
   model::CausalLm& teacher_model = parts_.teacher;
-  const loss::HeadInput teacher{
-      .hidden = teacher_hidden,
-      .weight_rows = [&teacher_model](std::int64_t begin, std::int64_t end) {
-        return teacher_model.head_rows(begin, end);
-      },
-      .vocab = teacher_model.config().vocab_size,
-      .logit_softcap = teacher_model.config().final_logit_softcap};
+  const loss::HeadInput teacher{.hidden = teacher_hidden,
+                                .weight_rows =
+                                    [&teacher_model](std::int64_t begin, std::int64_t end) {
+                                      return teacher_model.head_rows(begin, end);
+                                    },
+                                .vocab = teacher_model.config().vocab_size,
+                                .logit_softcap = teacher_model.config().final_logit_softcap};
   return loss::fused_loss(rows, student, teacher, parts_.vocabulary, counts, config_.loss,
                           config_.groups_per_chunk, want_gradients);
 }
@@ -330,7 +332,8 @@ telemetry::StepMetrics Trainer::evaluate(std::int64_t step_index) {
 
 void Trainer::sample_completions(const std::string& phase, std::int64_t step_index) {
   if (!events_.on_completion) return;
-  const auto& examples = parts_.eval_examples.empty() ? parts_.train_examples : parts_.eval_examples;
+  const auto& examples =
+      parts_.eval_examples.empty() ? parts_.train_examples : parts_.eval_examples;
   std::vector<rollout::RolloutRequest> requests;
   rollout::SamplingParams greedy = config_.sampling;
   greedy.temperature = 0.0;

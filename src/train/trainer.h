@@ -57,7 +57,7 @@ struct TrainerEvents {
   std::function<void(const telemetry::StepMetrics&)> on_metrics;
   std::function<void(const telemetry::CompletionSample&)> on_completion;
   std::function<void(const Progress&)> on_checkpoint;  // time to write checkpoint-<num_steps>
-  std::function<bool()> should_stop;                     // true: stop after this step
+  std::function<bool()> should_stop;                   // true: stop after this step
 };
 
 // GOLD on one machine. Everything random is a function of the seeds and the step number, so the

@@ -1,12 +1,12 @@
 #include "weights/checkpoint.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstring>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -27,13 +27,13 @@ void check_shape(const std::string& file, std::string_view name,
   if (!expected || *expected == shape) return;
   throw FormatError(fmt::format(
       "{}: tensor {} has the shape [{}], but the configuration asks for [{}]. The weights and the "
-      "configuration do not belong together.", file, name, fmt::join(shape, ", "),
-      fmt::join(*expected, ", ")));
+      "configuration do not belong together.",
+      file, name, fmt::join(shape, ", "), fmt::join(*expected, ", ")));
 }
 
 [[noreturn]] void fail_missing(const std::string& file, std::string_view name) {
-  throw FormatError(fmt::format("{}: tensor {} is missing. Fetch the model's files again.", file,
-                                name));
+  throw FormatError(
+      fmt::format("{}: tensor {} is missing. Fetch the model's files again.", file, name));
 }
 
 // --- Hugging Face folders ---
@@ -142,7 +142,8 @@ class FolderCheckpoint final : public Checkpoint {
       // A shard lies in the model's own folder, and nowhere else.
       if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos ||
           name.find('\\') != std::string::npos) {
-        throw FormatError(fmt::format("{}: /weight_map/{} is not a file name.", index_path, tensor));
+        throw FormatError(
+            fmt::format("{}: /weight_map/{} is not a file name.", index_path, tensor));
       }
       names.insert(name);
       expected_.emplace_back(tensor, name);
@@ -252,8 +253,8 @@ Correction correction_of(std::string_view name, const GgufTensor& tensor,
   if (permuted && name.find("self_attn.q_proj.") != name.npos) return Correction::kUnpermuteQ;
   if (permuted && name.find("self_attn.k_proj.") != name.npos) return Correction::kUnpermuteK;
   if (config.norm_adds_one && name.ends_with("norm.weight")) return Correction::kMinusOne;
-  const bool is_gpt2_matrix = config.layer_norm && tensor.shape.size() == 2 &&
-                              name.find(".c_") != name.npos;
+  const bool is_gpt2_matrix =
+      config.layer_norm && tensor.shape.size() == 2 && name.find(".c_") != name.npos;
   return is_gpt2_matrix ? Correction::kTranspose : Correction::kNone;
 }
 
@@ -297,8 +298,10 @@ class GgufCheckpoint final : public Checkpoint {
   void refuse_split() const {
     const auto parts = file_->integer("split.count");
     if (parts && *parts > 1) {
-      throw InputError(fmt::format("{}: one of {} parts of a split model. Join them first: "
-                                   "llama-gguf-split --merge FIRST OUT.", path_.string(), *parts));
+      throw InputError(
+          fmt::format("{}: one of {} parts of a split model. Join them first: "
+                      "llama-gguf-split --merge FIRST OUT.",
+                      path_.string(), *parts));
     }
   }
 
@@ -313,8 +316,8 @@ class GgufCheckpoint final : public Checkpoint {
     if (!tensor.dtype) {
       throw FormatError(fmt::format(
           "{}: tensor {} is of type {}, which is not supported. Supported: F32, F16, BF16, Q4_0, "
-          "Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to Q6_K; use a file of such a type.", path_.string(),
-          tensor.name, tensor.type_name));
+          "Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to Q6_K; use a file of such a type.",
+          path_.string(), tensor.name, tensor.type_name));
     }
     const Correction correction = correction_of(*name, tensor, config_);
     check_rows(tensor, correction);
@@ -337,10 +340,14 @@ class GgufCheckpoint final : public Checkpoint {
   TensorView corrected(TensorView view, Correction correction) const {
     switch (correction) {
       case Correction::kUnpermuteQ:
-      case Correction::kUnpermuteK: return unpermuted(std::move(view), heads_of(correction));
-      case Correction::kMinusOne: return minus_one(view);
-      case Correction::kTranspose: return transposed(std::move(view));
-      case Correction::kNone: break;
+      case Correction::kUnpermuteK:
+        return unpermuted(std::move(view), heads_of(correction));
+      case Correction::kMinusOne:
+        return minus_one(view);
+      case Correction::kTranspose:
+        return transposed(std::move(view));
+      case Correction::kNone:
+        break;
     }
     return view;
   }
@@ -359,8 +366,10 @@ std::shared_ptr<const Checkpoint> open_checkpoint(const fs::path& path) {
   }
   if (fs::is_directory(path)) {
     if (!fs::exists(path / "config.json")) {
-      throw InputError(fmt::format("{}: a folder without config.json is not a model. Give a "
-                                   "Hugging Face model folder or a .gguf file.", path.string()));
+      throw InputError(
+          fmt::format("{}: a folder without config.json is not a model. Give a "
+                      "Hugging Face model folder or a .gguf file.",
+                      path.string()));
     }
     return std::make_shared<FolderCheckpoint>(path);
   }

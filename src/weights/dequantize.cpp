@@ -1,13 +1,13 @@
 // Expands stored values to float32 and bfloat16. Products and sums are rounded one by one, in
 // ggml's order, so this file is compiled without contraction to FMA.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/parallel.h"
@@ -254,21 +254,36 @@ inline void expand_all(Bytes in, std::size_t count, float* out) {
 AURUM_MULTIVERSION
 void expand(DType dtype, Bytes in, std::size_t count, float* out) {
   switch (dtype) {
-    case DType::kQ4_0: return expand_all<32, 18, expand_q4_0>(in, count, out);
-    case DType::kQ4_1: return expand_all<32, 20, expand_q4_1>(in, count, out);
-    case DType::kQ5_0: return expand_all<32, 22, expand_q5_0>(in, count, out);
-    case DType::kQ5_1: return expand_all<32, 24, expand_q5_1>(in, count, out);
-    case DType::kQ8_0: return expand_all<32, 34, expand_q8_0>(in, count, out);
-    case DType::kQ2_K: return expand_all<256, 84, expand_q2_k>(in, count, out);
-    case DType::kQ3_K: return expand_all<256, 110, expand_q3_k>(in, count, out);
-    case DType::kQ4_K: return expand_all<256, 144, expand_q4_k>(in, count, out);
-    case DType::kQ5_K: return expand_all<256, 176, expand_q5_k>(in, count, out);
-    case DType::kQ6_K: return expand_all<256, 210, expand_q6_k>(in, count, out);
-    case DType::kFloat16: return expand_all<1, 2, expand_half>(in, count, out);
-    case DType::kBFloat16: return expand_all<1, 2, expand_bfloat16>(in, count, out);
-    case DType::kFloat64: return expand_all<1, 8, expand_float64>(in, count, out);
-    case DType::kFloat32: return expand_all<1, 4, expand_float32>(in, count, out);
-    default: break;
+    case DType::kQ4_0:
+      return expand_all<32, 18, expand_q4_0>(in, count, out);
+    case DType::kQ4_1:
+      return expand_all<32, 20, expand_q4_1>(in, count, out);
+    case DType::kQ5_0:
+      return expand_all<32, 22, expand_q5_0>(in, count, out);
+    case DType::kQ5_1:
+      return expand_all<32, 24, expand_q5_1>(in, count, out);
+    case DType::kQ8_0:
+      return expand_all<32, 34, expand_q8_0>(in, count, out);
+    case DType::kQ2_K:
+      return expand_all<256, 84, expand_q2_k>(in, count, out);
+    case DType::kQ3_K:
+      return expand_all<256, 110, expand_q3_k>(in, count, out);
+    case DType::kQ4_K:
+      return expand_all<256, 144, expand_q4_k>(in, count, out);
+    case DType::kQ5_K:
+      return expand_all<256, 176, expand_q5_k>(in, count, out);
+    case DType::kQ6_K:
+      return expand_all<256, 210, expand_q6_k>(in, count, out);
+    case DType::kFloat16:
+      return expand_all<1, 2, expand_half>(in, count, out);
+    case DType::kBFloat16:
+      return expand_all<1, 2, expand_bfloat16>(in, count, out);
+    case DType::kFloat64:
+      return expand_all<1, 8, expand_float64>(in, count, out);
+    case DType::kFloat32:
+      return expand_all<1, 4, expand_float32>(in, count, out);
+    default:
+      break;
   }
 }
 
@@ -277,15 +292,15 @@ void round_to_bfloat16(const float* in, std::size_t count, std::uint16_t* out) {
   for (std::size_t i = 0; i < count; ++i) out[i] = bfloat16_of_float(in[i]);
 }
 
-bool is_float8(DType dtype) {
-  return dtype == DType::kFloat8E4M3 || dtype == DType::kFloat8E5M2;
-}
+bool is_float8(DType dtype) { return dtype == DType::kFloat8E4M3 || dtype == DType::kFloat8E5M2; }
 
 // The first of the bytes that hold `count` values from `begin` on.
 Bytes checked_source(const TensorView& tensor, std::int64_t begin, std::size_t count) {
   if (tensor.dtype >= DType::kInt64 && tensor.dtype <= DType::kBool) {
-    throw FormatError(fmt::format("tensor {}: {} cannot be used as weights; expected a float or "
-                                  "ggml block type.", tensor.name, dtype_name(tensor.dtype)));
+    throw FormatError(
+        fmt::format("tensor {}: {} cannot be used as weights; expected a float or "
+                    "ggml block type.",
+                    tensor.name, dtype_name(tensor.dtype)));
   }
   const std::size_t values = block_values(tensor.dtype), bytes = block_bytes(tensor.dtype);
   const auto first = static_cast<std::size_t>(begin);

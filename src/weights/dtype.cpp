@@ -16,17 +16,17 @@ struct Format {
 
 // In the order of the enumeration.
 constexpr std::array kFormats = {
-    Format{DType::kFloat64, "F64", 1, 8},     Format{DType::kFloat32, "F32", 1, 4},
-    Format{DType::kFloat16, "F16", 1, 2},     Format{DType::kBFloat16, "BF16", 1, 2},
+    Format{DType::kFloat64, "F64", 1, 8},        Format{DType::kFloat32, "F32", 1, 4},
+    Format{DType::kFloat16, "F16", 1, 2},        Format{DType::kBFloat16, "BF16", 1, 2},
     Format{DType::kFloat8E4M3, "F8_E4M3", 1, 1}, Format{DType::kFloat8E5M2, "F8_E5M2", 1, 1},
-    Format{DType::kInt64, "I64", 1, 8},       Format{DType::kInt32, "I32", 1, 4},
-    Format{DType::kInt16, "I16", 1, 2},       Format{DType::kInt8, "I8", 1, 1},
-    Format{DType::kUInt8, "U8", 1, 1},        Format{DType::kBool, "BOOL", 1, 1},
-    Format{DType::kQ4_0, "Q4_0", 32, 18},     Format{DType::kQ4_1, "Q4_1", 32, 20},
-    Format{DType::kQ5_0, "Q5_0", 32, 22},     Format{DType::kQ5_1, "Q5_1", 32, 24},
-    Format{DType::kQ8_0, "Q8_0", 32, 34},     Format{DType::kQ2_K, "Q2_K", 256, 84},
-    Format{DType::kQ3_K, "Q3_K", 256, 110},   Format{DType::kQ4_K, "Q4_K", 256, 144},
-    Format{DType::kQ5_K, "Q5_K", 256, 176},   Format{DType::kQ6_K, "Q6_K", 256, 210},
+    Format{DType::kInt64, "I64", 1, 8},          Format{DType::kInt32, "I32", 1, 4},
+    Format{DType::kInt16, "I16", 1, 2},          Format{DType::kInt8, "I8", 1, 1},
+    Format{DType::kUInt8, "U8", 1, 1},           Format{DType::kBool, "BOOL", 1, 1},
+    Format{DType::kQ4_0, "Q4_0", 32, 18},        Format{DType::kQ4_1, "Q4_1", 32, 20},
+    Format{DType::kQ5_0, "Q5_0", 32, 22},        Format{DType::kQ5_1, "Q5_1", 32, 24},
+    Format{DType::kQ8_0, "Q8_0", 32, 34},        Format{DType::kQ2_K, "Q2_K", 256, 84},
+    Format{DType::kQ3_K, "Q3_K", 256, 110},      Format{DType::kQ4_K, "Q4_K", 256, 144},
+    Format{DType::kQ5_K, "Q5_K", 256, 176},      Format{DType::kQ6_K, "Q6_K", 256, 210},
 };
 
 constexpr bool formats_follow_the_enumeration() {

@@ -1,10 +1,10 @@
 #include "weights/gguf.h"
 
-#include <fmt/format.h>
-
 #include <array>
 #include <bit>
 #include <cstring>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "weights/tensor_size.h"
@@ -16,7 +16,20 @@ static_assert(std::endian::native == std::endian::little, "GGUF values are read 
 
 // The numbers of the metadata value types.
 enum ValueType : std::uint32_t {
-  kU8, kI8, kU16, kI16, kU32, kI32, kF32, kBool, kString, kArray, kU64, kI64, kF64, kNumTypes,
+  kU8,
+  kI8,
+  kU16,
+  kI16,
+  kU32,
+  kI32,
+  kF32,
+  kBool,
+  kString,
+  kArray,
+  kU64,
+  kI64,
+  kF64,
+  kNumTypes,
 };
 constexpr std::array<std::string_view, kNumTypes> kTypeNames = {
     "u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string", "array", "u64", "i64", "f64"};
@@ -40,23 +53,40 @@ struct GgmlType {
 };
 
 constexpr std::array kGgmlTypes = {
-    GgmlType{0, "F32", DType::kFloat32},  GgmlType{1, "F16", DType::kFloat16},
-    GgmlType{2, "Q4_0", DType::kQ4_0},    GgmlType{3, "Q4_1", DType::kQ4_1},
-    GgmlType{6, "Q5_0", DType::kQ5_0},    GgmlType{7, "Q5_1", DType::kQ5_1},
-    GgmlType{8, "Q8_0", DType::kQ8_0},    GgmlType{9, "Q8_1", {}},
-    GgmlType{10, "Q2_K", DType::kQ2_K},   GgmlType{11, "Q3_K", DType::kQ3_K},
-    GgmlType{12, "Q4_K", DType::kQ4_K},   GgmlType{13, "Q5_K", DType::kQ5_K},
-    GgmlType{14, "Q6_K", DType::kQ6_K},   GgmlType{15, "Q8_K", {}},
-    GgmlType{16, "IQ2_XXS", {}},          GgmlType{17, "IQ2_XS", {}},
-    GgmlType{18, "IQ3_XXS", {}},          GgmlType{19, "IQ1_S", {}},
-    GgmlType{20, "IQ4_NL", {}},           GgmlType{21, "IQ3_S", {}},
-    GgmlType{22, "IQ2_S", {}},            GgmlType{23, "IQ4_XS", {}},
-    GgmlType{24, "I8", DType::kInt8},     GgmlType{25, "I16", DType::kInt16},
-    GgmlType{26, "I32", DType::kInt32},   GgmlType{27, "I64", DType::kInt64},
-    GgmlType{28, "F64", DType::kFloat64}, GgmlType{29, "IQ1_M", {}},
-    GgmlType{30, "BF16", DType::kBFloat16}, GgmlType{34, "TQ1_0", {}},
-    GgmlType{35, "TQ2_0", {}},            GgmlType{39, "MXFP4", {}},
-    GgmlType{40, "NVFP4", {}},            GgmlType{41, "Q1_0", {}},
+    GgmlType{0, "F32", DType::kFloat32},
+    GgmlType{1, "F16", DType::kFloat16},
+    GgmlType{2, "Q4_0", DType::kQ4_0},
+    GgmlType{3, "Q4_1", DType::kQ4_1},
+    GgmlType{6, "Q5_0", DType::kQ5_0},
+    GgmlType{7, "Q5_1", DType::kQ5_1},
+    GgmlType{8, "Q8_0", DType::kQ8_0},
+    GgmlType{9, "Q8_1", {}},
+    GgmlType{10, "Q2_K", DType::kQ2_K},
+    GgmlType{11, "Q3_K", DType::kQ3_K},
+    GgmlType{12, "Q4_K", DType::kQ4_K},
+    GgmlType{13, "Q5_K", DType::kQ5_K},
+    GgmlType{14, "Q6_K", DType::kQ6_K},
+    GgmlType{15, "Q8_K", {}},
+    GgmlType{16, "IQ2_XXS", {}},
+    GgmlType{17, "IQ2_XS", {}},
+    GgmlType{18, "IQ3_XXS", {}},
+    GgmlType{19, "IQ1_S", {}},
+    GgmlType{20, "IQ4_NL", {}},
+    GgmlType{21, "IQ3_S", {}},
+    GgmlType{22, "IQ2_S", {}},
+    GgmlType{23, "IQ4_XS", {}},
+    GgmlType{24, "I8", DType::kInt8},
+    GgmlType{25, "I16", DType::kInt16},
+    GgmlType{26, "I32", DType::kInt32},
+    GgmlType{27, "I64", DType::kInt64},
+    GgmlType{28, "F64", DType::kFloat64},
+    GgmlType{29, "IQ1_M", {}},
+    GgmlType{30, "BF16", DType::kBFloat16},
+    GgmlType{34, "TQ1_0", {}},
+    GgmlType{35, "TQ2_0", {}},
+    GgmlType{39, "MXFP4", {}},
+    GgmlType{40, "NVFP4", {}},
+    GgmlType{41, "Q1_0", {}},
     GgmlType{42, "Q2_0", {}},
 };
 
@@ -71,9 +101,7 @@ std::string_view type_name(std::uint32_t type) {
   return type < kNumTypes ? kTypeNames[type] : std::string_view("unknown");
 }
 
-bool is_integer(std::uint32_t type) {
-  return type <= kI32 || type == kU64 || type == kI64;
-}
+bool is_integer(std::uint32_t type) { return type <= kI32 || type == kU64 || type == kI64; }
 
 template <typename T>
 T load(const std::byte* bytes) {
@@ -130,8 +158,10 @@ class GgufFile::Reader {
   }
 
   [[noreturn]] void fail(const std::string& problem) const {
-    throw FormatError(fmt::format("{}: at byte {}: {}. The file is damaged or not GGUF; fetch it "
-                                  "again.", path_, offset_, problem));
+    throw FormatError(
+        fmt::format("{}: at byte {}: {}. The file is damaged or not GGUF; fetch it "
+                    "again.",
+                    path_, offset_, problem));
   }
 
  private:
@@ -158,7 +188,8 @@ class GgufFile::Reader {
     if (num_bytes > remaining()) {
       throw FormatError(fmt::format(
           "{}: truncated: {} at byte {} needs {} bytes, the file of {} bytes has {} left. Fetch "
-          "the file again.", path_, what, offset_, num_bytes, bytes_.size(), remaining()));
+          "the file again.",
+          path_, what, offset_, num_bytes, bytes_.size(), remaining()));
     }
   }
 
@@ -176,9 +207,10 @@ std::shared_ptr<const GgufFile> GgufFile::open(const std::string& path) {
   const auto version = reader.read<std::uint32_t>("the version");
   if (version != 2 && version != 3) {
     const bool swapped = (version & 0xFFFF) == 0;
-    throw FormatError(fmt::format("{}: GGUF version {}{}. Supported: 2 and 3, little-endian; "
-                                  "convert the file again.", path, version,
-                                  swapped ? " (a big-endian file)" : ""));
+    throw FormatError(
+        fmt::format("{}: GGUF version {}{}. Supported: 2 and 3, little-endian; "
+                    "convert the file again.",
+                    path, version, swapped ? " (a big-endian file)" : ""));
   }
   const auto num_tensors = reader.read<std::uint64_t>("the number of tensors");
   const auto num_values = reader.read<std::uint64_t>("the number of keys");
@@ -220,8 +252,8 @@ void GgufFile::read_tensors(Reader& reader, std::uint64_t count) {
     }
     tensor.type_id = reader.read<std::uint32_t>(tensor.name);
     const GgmlType type = ggml_type(tensor.type_id);
-    tensor.type_name = type.name.empty() ? fmt::format("type {}", tensor.type_id)
-                                         : std::string(type.name);
+    tensor.type_name =
+        type.name.empty() ? fmt::format("type {}", tensor.type_id) : std::string(type.name);
     tensor.dtype = type.dtype;
     offsets.push_back(reader.read<std::uint64_t>(tensor.name));
     if (!tensor_index_.emplace(tensor.name, tensors_.size()).second) {
@@ -244,9 +276,10 @@ void GgufFile::place_tensors(std::size_t data_begin, std::uint64_t alignment,
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     GgufTensor& tensor = tensors_[i];
     if (offsets[i] % alignment != 0) {
-      throw FormatError(fmt::format("{}: tensor {} begins at {}, not a multiple of the alignment "
-                                    "{}. The file is damaged; fetch it again.", path(), tensor.name,
-                                    offsets[i], alignment));
+      throw FormatError(
+          fmt::format("{}: tensor {} begins at {}, not a multiple of the alignment "
+                      "{}. The file is damaged; fetch it again.",
+                      path(), tensor.name, offsets[i], alignment));
     }
     if (!tensor.dtype) continue;
     const auto num_bytes = tensor_bytes(*tensor.dtype, tensor.shape);
@@ -254,8 +287,8 @@ void GgufFile::place_tensors(std::size_t data_begin, std::uint64_t alignment,
     if (!num_bytes || offsets[i] > room || *num_bytes > room - offsets[i]) {
       throw FormatError(fmt::format(
           "{}: the shape [{}] of tensor {} ({}) is not whole blocks of a possible size. The file "
-          "is damaged; fetch it again.", path(), fmt::join(tensor.shape, ", "), tensor.name,
-          tensor.type_name));
+          "is damaged; fetch it again.",
+          path(), fmt::join(tensor.shape, ", "), tensor.name, tensor.type_name));
     }
     const std::uint64_t end = data_begin + offsets[i] + *num_bytes;
     if (end > expected) {
@@ -265,9 +298,10 @@ void GgufFile::place_tensors(std::size_t data_begin, std::uint64_t alignment,
     if (end <= size()) tensor.bytes = file_->bytes().subspan(data_begin + offsets[i], *num_bytes);
   }
   if (!past_end.empty()) {
-    throw FormatError(fmt::format("{}: truncated: the file has {} bytes, {} are expected (tensor "
-                                  "{} ends there). Fetch the file again.", path(), size(), expected,
-                                  past_end));
+    throw FormatError(
+        fmt::format("{}: truncated: the file has {} bytes, {} are expected (tensor "
+                    "{} ends there). Fetch the file again.",
+                    path(), size(), expected, past_end));
   }
 }
 
@@ -288,9 +322,10 @@ void GgufFile::fail_type(std::string_view key, std::string_view expected,
                          const Value& value) const {
   const std::string element =
       value.type == kArray ? fmt::format(" of {}", type_name(value.element_type)) : "";
-  throw FormatError(fmt::format("{}: key {} at byte {} is of type {}{}, expected {}. Convert the "
-                                "model again.", path(), key, value.offset, type_name(value.type),
-                                element, expected));
+  throw FormatError(
+      fmt::format("{}: key {} at byte {} is of type {}{}, expected {}. Convert the "
+                  "model again.",
+                  path(), key, value.offset, type_name(value.type), element, expected));
 }
 
 const GgufFile::Value* GgufFile::find_array(std::string_view key) const {
@@ -303,19 +338,28 @@ std::int64_t GgufFile::integer_at(std::string_view key, std::uint32_t type,
                                   std::size_t offset) const {
   const std::byte* bytes = file_->bytes().data() + offset;
   switch (type) {
-    case kU8: case kBool: return load<std::uint8_t>(bytes);
-    case kI8: return load<std::int8_t>(bytes);
-    case kU16: return load<std::uint16_t>(bytes);
-    case kI16: return load<std::int16_t>(bytes);
-    case kU32: return load<std::uint32_t>(bytes);
-    case kI32: return load<std::int32_t>(bytes);
-    case kI64: return load<std::int64_t>(bytes);
-    default: break;
+    case kU8:
+    case kBool:
+      return load<std::uint8_t>(bytes);
+    case kI8:
+      return load<std::int8_t>(bytes);
+    case kU16:
+      return load<std::uint16_t>(bytes);
+    case kI16:
+      return load<std::int16_t>(bytes);
+    case kU32:
+      return load<std::uint32_t>(bytes);
+    case kI32:
+      return load<std::int32_t>(bytes);
+    case kI64:
+      return load<std::int64_t>(bytes);
+    default:
+      break;
   }
   const auto value = load<std::uint64_t>(bytes);
   if (value > static_cast<std::uint64_t>(INT64_MAX)) {
-    throw FormatError(fmt::format("{}: key {} at byte {} is {}, too large.", path(), key, offset,
-                                  value));
+    throw FormatError(
+        fmt::format("{}: key {} at byte {} is {}, too large.", path(), key, offset, value));
   }
   return static_cast<std::int64_t>(value);
 }

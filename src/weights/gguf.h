@@ -18,9 +18,9 @@ namespace aurum::weights {
 // A tensor as a GGUF file describes it, under its GGUF name.
 struct GgufTensor {
   std::string name;
-  std::uint32_t type_id = 0;       // ggml's number
-  std::string type_name;           // "Q4_K"; for types that cannot be expanded, their name as well
-  std::optional<DType> dtype;      // absent: a type that cannot be expanded
+  std::uint32_t type_id = 0;        // ggml's number
+  std::string type_name;            // "Q4_K"; for types that cannot be expanded, their name as well
+  std::optional<DType> dtype;       // absent: a type that cannot be expanded
   std::vector<std::int64_t> shape;  // row-major, last dimension fastest (as in torch)
   std::span<const std::byte> bytes;  // empty when the type is not supported
 };

@@ -1,14 +1,14 @@
 #include "weights/gguf_config.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <numbers>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 
@@ -22,11 +22,14 @@ struct Family {
 };
 
 constexpr std::array kFamilies = {
-    Family{"llama", "llama", "LlamaForCausalLM"},     Family{"qwen2", "qwen2", "Qwen2ForCausalLM"},
-    Family{"qwen3", "qwen3", "Qwen3ForCausalLM"},     Family{"gemma2", "gemma2", "Gemma2ForCausalLM"},
+    Family{"llama", "llama", "LlamaForCausalLM"},
+    Family{"qwen2", "qwen2", "Qwen2ForCausalLM"},
+    Family{"qwen3", "qwen3", "Qwen3ForCausalLM"},
+    Family{"gemma2", "gemma2", "Gemma2ForCausalLM"},
     Family{"gemma3", "gemma3_text", "Gemma3ForCausalLM"},
     Family{"smollm3", "smollm3", "SmolLM3ForCausalLM"},
-    Family{"phi3", "phi3", "Phi3ForCausalLM"},        Family{"gpt2", "gpt2", "GPT2LMHeadModel"},
+    Family{"phi3", "phi3", "Phi3ForCausalLM"},
+    Family{"gpt2", "gpt2", "GPT2LMHeadModel"},
 };
 
 // A float32 as the decimal number that its writer most likely meant: 1e-06, not 9.99999997e-07.

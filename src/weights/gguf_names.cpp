@@ -1,9 +1,9 @@
 #include "weights/gguf_names.h"
 
-#include <fmt/format.h>
-
 #include <array>
 #include <span>
+
+#include <fmt/format.h>
 
 namespace aurum::weights {
 namespace {
@@ -20,29 +20,22 @@ constexpr std::array kGpt2Global = {
     NamePair{"output_norm", "transformer.ln_f"}, NamePair{"output", "lm_head"}};
 
 constexpr std::array kLayer = {
-    NamePair{"attn_norm", "input_layernorm"},
-    NamePair{"ffn_norm", "post_attention_layernorm"},
-    NamePair{"attn_q", "self_attn.q_proj"},
-    NamePair{"attn_k", "self_attn.k_proj"},
-    NamePair{"attn_v", "self_attn.v_proj"},
-    NamePair{"attn_qkv", "self_attn.qkv_proj"},
-    NamePair{"attn_output", "self_attn.o_proj"},
-    NamePair{"attn_q_norm", "self_attn.q_norm"},
-    NamePair{"attn_k_norm", "self_attn.k_norm"},
-    NamePair{"ffn_gate", "mlp.gate_proj"},
-    NamePair{"ffn_up", "mlp.up_proj"},
-    NamePair{"ffn_down", "mlp.down_proj"},
+    NamePair{"attn_norm", "input_layernorm"},    NamePair{"ffn_norm", "post_attention_layernorm"},
+    NamePair{"attn_q", "self_attn.q_proj"},      NamePair{"attn_k", "self_attn.k_proj"},
+    NamePair{"attn_v", "self_attn.v_proj"},      NamePair{"attn_qkv", "self_attn.qkv_proj"},
+    NamePair{"attn_output", "self_attn.o_proj"}, NamePair{"attn_q_norm", "self_attn.q_norm"},
+    NamePair{"attn_k_norm", "self_attn.k_norm"}, NamePair{"ffn_gate", "mlp.gate_proj"},
+    NamePair{"ffn_up", "mlp.up_proj"},           NamePair{"ffn_down", "mlp.down_proj"},
 };
 // What differs in models with four norms per layer.
-constexpr std::array kPostNormLayer = {
-    NamePair{"ffn_norm", "pre_feedforward_layernorm"},
-    NamePair{"post_attention_norm", "post_attention_layernorm"},
-    NamePair{"post_ffw_norm", "post_feedforward_layernorm"}};
+constexpr std::array kPostNormLayer = {NamePair{"ffn_norm", "pre_feedforward_layernorm"},
+                                       NamePair{"post_attention_norm", "post_attention_layernorm"},
+                                       NamePair{"post_ffw_norm", "post_feedforward_layernorm"}};
 constexpr std::array kFusedLayer = {NamePair{"ffn_up", "mlp.gate_up_proj"}};
 constexpr std::array kGpt2Layer = {
-    NamePair{"attn_norm", "ln_1"},        NamePair{"ffn_norm", "ln_2"},
-    NamePair{"attn_qkv", "attn.c_attn"},  NamePair{"attn_output", "attn.c_proj"},
-    NamePair{"ffn_up", "mlp.c_fc"},       NamePair{"ffn_down", "mlp.c_proj"}};
+    NamePair{"attn_norm", "ln_1"},       NamePair{"ffn_norm", "ln_2"},
+    NamePair{"attn_qkv", "attn.c_attn"}, NamePair{"attn_output", "attn.c_proj"},
+    NamePair{"ffn_up", "mlp.c_fc"},      NamePair{"ffn_down", "mlp.c_proj"}};
 
 std::optional<std::string_view> look_up(std::span<const NamePair> table, std::string_view name) {
   for (const NamePair& pair : table) {

@@ -3,13 +3,13 @@
 
 #include "weights/model_config.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <string_view>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 
@@ -114,8 +114,9 @@ RopeKind rope_kind(const Keys& keys, const std::string& model_type) {
   if (name == "dynamic") return RopeKind::kDynamic;
   if (name == "llama3") return RopeKind::kLlama3;
   if (name == "yarn") return RopeKind::kYarn;
-  keys.fail(type ? "rope_type" : "type",
-            fmt::format("is {}; supported: default, linear, dynamic, llama3, yarn, longrope", name));
+  keys.fail(
+      type ? "rope_type" : "type",
+      fmt::format("is {}; supported: default, linear, dynamic, llama3, yarn, longrope", name));
 }
 
 void check_rope(const RopeConfig& rope, const Keys& keys) {
@@ -134,8 +135,8 @@ void read_long_rope(const Keys& top, const Keys& keys, const ModelConfig& config
                     RopeConfig& rope) {
   rope.short_factor = keys.list<double>("short_factor").value_or(std::vector<double>{});
   rope.long_factor = keys.list<double>("long_factor").value_or(std::vector<double>{});
-  const auto pairs = static_cast<std::size_t>(
-      static_cast<double>(config.head_dim) * rope.partial_rotary_factor / 2);
+  const auto pairs = static_cast<std::size_t>(static_cast<double>(config.head_dim) *
+                                              rope.partial_rotary_factor / 2);
   if (rope.short_factor.size() != pairs) {
     keys.fail("short_factor", fmt::format("must have {} elements", pairs));
   }
@@ -202,14 +203,14 @@ std::optional<std::vector<bool>> read_layer_types(const Keys& keys, const ModelC
   const auto names = keys.list<std::string>("layer_types");
   if (!names) return std::nullopt;
   if (names->size() != static_cast<std::size_t>(config.num_layers)) {
-    keys.fail("layer_types", fmt::format("has {} entries for {} layers", names->size(),
-                                         config.num_layers));
+    keys.fail("layer_types",
+              fmt::format("has {} entries for {} layers", names->size(), config.num_layers));
   }
   std::vector<bool> sliding;
   for (const std::string& name : *names) {
     if (name != "sliding_attention" && name != "full_attention") {
-      keys.fail("layer_types", fmt::format("has {}; supported: full_attention, sliding_attention",
-                                           name));
+      keys.fail("layer_types",
+                fmt::format("has {}; supported: full_attention, sliding_attention", name));
     }
     sliding.push_back(name == "sliding_attention");
   }

@@ -1,15 +1,15 @@
 // Reads and writes safetensors files: eight bytes of header length, a JSON header, the tensors.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstring>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <ostream>
 #include <set>
 #include <system_error>
 #include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -34,8 +34,10 @@ std::optional<DType> dtype_of_name(std::string_view name) {
 }
 
 [[noreturn]] void fail(const std::string& path, const std::string& problem) {
-  throw FormatError(fmt::format("{}: {}. The file is damaged or not safetensors; fetch or write "
-                                "it again.", path, problem));
+  throw FormatError(
+      fmt::format("{}: {}. The file is damaged or not safetensors; fetch or write "
+                  "it again.",
+                  path, problem));
 }
 
 // Parses the header and refuses keys that are repeated at its top level.
@@ -80,9 +82,10 @@ Entry parse_entry(const std::string& path, const std::string& name, const Json& 
   }
   const auto dtype = dtype_of_name(json["dtype"].get_ref<const std::string&>());
   if (!dtype) {
-    throw FormatError(fmt::format("{}: tensor {} is of type {}, which is not supported. Convert "
-                                  "the model to BF16, F16 or F32.", path, name,
-                                  json["dtype"].get_ref<const std::string&>()));
+    throw FormatError(
+        fmt::format("{}: tensor {} is of type {}, which is not supported. Convert "
+                    "the model to BF16, F16 or F32.",
+                    path, name, json["dtype"].get_ref<const std::string&>()));
   }
   Entry entry;
   entry.view.name = name;
@@ -113,8 +116,10 @@ void check_tiling(const std::string& path, const std::vector<Entry>& entries,
     expected = entry.end;
   }
   if (expected > file_size - data_begin) {
-    throw FormatError(fmt::format("{}: truncated: the file has {} bytes, {} are expected. Fetch or "
-                                  "write it again.", path, file_size, data_begin + expected));
+    throw FormatError(
+        fmt::format("{}: truncated: the file has {} bytes, {} are expected. Fetch or "
+                    "write it again.",
+                    path, file_size, data_begin + expected));
   }
   if (expected < file_size - data_begin) {
     fail(path, fmt::format("{} bytes follow the last tensor", file_size - data_begin - expected));
@@ -127,9 +132,10 @@ class MappedSafetensors final : public SafetensorsFile {
     const auto bytes = file_->bytes();
     std::uint64_t length = 0;
     if (bytes.size() < kLengthBytes) {
-      throw FormatError(fmt::format("{}: truncated: the file has {} bytes, at least {} are "
-                                    "expected. Fetch or write it again.", path, bytes.size(),
-                                    kLengthBytes + 2));
+      throw FormatError(
+          fmt::format("{}: truncated: the file has {} bytes, at least {} are "
+                      "expected. Fetch or write it again.",
+                      path, bytes.size(), kLengthBytes + 2));
     }
     std::memcpy(&length, bytes.data(), kLengthBytes);
     if (length > kMaxHeader) {
@@ -137,9 +143,10 @@ class MappedSafetensors final : public SafetensorsFile {
                              length, kMaxHeader));
     }
     if (length > bytes.size() - kLengthBytes) {
-      throw FormatError(fmt::format("{}: truncated: the file has {} bytes, its header alone needs "
-                                    "{}. Fetch or write it again.", path, bytes.size(),
-                                    kLengthBytes + length));
+      throw FormatError(
+          fmt::format("{}: truncated: the file has {} bytes, its header alone needs "
+                      "{}. Fetch or write it again.",
+                      path, bytes.size(), kLengthBytes + length));
     }
     const auto* text = reinterpret_cast<const char*>(bytes.data() + kLengthBytes);
     read_entries(path, parse_header(path, {text, length}), kLengthBytes + length);
@@ -178,22 +185,35 @@ class MappedSafetensors final : public SafetensorsFile {
 // The place of a type in the order in which Python's writer sorts tensors.
 int write_rank(DType dtype) {
   switch (dtype) {
-    case DType::kInt64: return 0;
-    case DType::kFloat64: return 1;
-    case DType::kFloat32: return 2;
-    case DType::kInt32: return 3;
-    case DType::kBFloat16: return 4;
-    case DType::kFloat16: return 5;
-    case DType::kInt16: return 6;
-    case DType::kFloat8E4M3: return 7;
-    case DType::kFloat8E5M2: return 8;
-    case DType::kInt8: return 9;
-    case DType::kUInt8: return 10;
-    case DType::kBool: return 11;
-    default: break;
+    case DType::kInt64:
+      return 0;
+    case DType::kFloat64:
+      return 1;
+    case DType::kFloat32:
+      return 2;
+    case DType::kInt32:
+      return 3;
+    case DType::kBFloat16:
+      return 4;
+    case DType::kFloat16:
+      return 5;
+    case DType::kInt16:
+      return 6;
+    case DType::kFloat8E4M3:
+      return 7;
+    case DType::kFloat8E5M2:
+      return 8;
+    case DType::kInt8:
+      return 9;
+    case DType::kUInt8:
+      return 10;
+    case DType::kBool:
+      return 11;
+    default:
+      break;
   }
-  throw InputError(fmt::format("safetensors cannot hold {} blocks; expand them first.",
-                               dtype_name(dtype)));
+  throw InputError(
+      fmt::format("safetensors cannot hold {} blocks; expand them first.", dtype_name(dtype)));
 }
 
 void sort_for_writing(std::vector<TensorToWrite>& tensors) {
@@ -247,7 +267,8 @@ std::vector<std::vector<TensorToWrite>> split_into_shards(std::vector<TensorToWr
 }
 
 void remove_stale(const std::filesystem::path& file) {
-  std::error_code ignored;  // absent is the usual case, and a leftover is not an error of this write
+  std::error_code
+      ignored;  // absent is the usual case, and a leftover is not an error of this write
   std::filesystem::remove(file, ignored);
 }
 
@@ -286,8 +307,7 @@ void write_safetensors(const std::filesystem::path& folder, std::vector<TensorTo
   index["metadata"]["total_size"] = total;
   std::map<std::string, std::string> weight_map;
   for (std::size_t i = 0; i < shards.size(); ++i) {
-    const std::string name =
-        fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+    const std::string name = fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
     for (const TensorToWrite& tensor : shards[i]) weight_map[tensor.name] = name;
     write_safetensors_file(folder / name, std::move(shards[i]));
   }

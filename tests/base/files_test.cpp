@@ -1,8 +1,8 @@
 #include "base/files.h"
 
-#include <gtest/gtest.h>
-
 #include <ostream>
+
+#include <gtest/gtest.h>
 
 #include "base/error.h"
 #include "base/mapped_file.h"
@@ -33,9 +33,7 @@ TEST(Files, LeavesTheOldFileWhenWritingFails) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
 }
 
-TEST(Files, RefusesAPathThatIsNoFolder) {
-  EXPECT_THROW(write_file("/dev/full/x", "x"), IoError);
-}
+TEST(Files, RefusesAPathThatIsNoFolder) { EXPECT_THROW(write_file("/dev/full/x", "x"), IoError); }
 
 TEST(Files, SaysWhatIsMissingOrInTheWay) {
   const TemporaryFolder folder;

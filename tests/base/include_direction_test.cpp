@@ -1,12 +1,12 @@
 // Holds the #include lines of src/ against the layers of docs/architecture.md.
 
-#include <gtest/gtest.h>
-
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <set>
 #include <string>
+
+#include <gtest/gtest.h>
 
 namespace {
 

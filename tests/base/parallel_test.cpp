@@ -1,9 +1,9 @@
 #include "base/parallel.h"
 
-#include <gtest/gtest.h>
-
 #include <atomic>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "base/error.h"
 
@@ -22,9 +22,10 @@ TEST(Parallel, CoversEveryIndexOnce) {
 }
 
 TEST(Parallel, RethrowsOnTheCallingThread) {
-  EXPECT_THROW(parallel_for_each(100, [](std::int64_t i) {
-                 if (i == 50) throw InputError("row 50");
-               }),
+  EXPECT_THROW(parallel_for_each(100,
+                                 [](std::int64_t i) {
+                                   if (i == 50) throw InputError("row 50");
+                                 }),
                InputError);
 }
 

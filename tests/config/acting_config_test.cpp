@@ -1,10 +1,10 @@
 #include "config/acting_config.h"
 
+#include <fstream>
+
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -68,7 +68,8 @@ TEST(ActingConfigTest, EnforcesRanges) {
        {"beta: .nan", "beta: 1.1", "lmbda: -0.1", "top_k: -1", "max_completion_length: 0",
         "vllm_mode: other", "top_p: .inf", "use_uld_loss: true, uld_student_temperature: 0",
         "uld_hybrid_matched_weight: 0.5", "vllm_sync_frequency: 0",
-        "vllm_gpu_memory_utilization: 0", "uld_hybrid_matched_weight: .nan, "
+        "vllm_gpu_memory_utilization: 0",
+        "uld_hybrid_matched_weight: .nan, "
         "uld_hybrid_unmatched_weight: 1"}) {
     EXPECT_NE(error_of(fmt::format("training: {{gold: {{{}}}}}", gold)), "no error") << gold;
   }
@@ -81,9 +82,9 @@ TEST(ActingConfigTest, RefusesContradictionsAndImpossibleSizes) {
 }
 
 TEST(ActingConfigTest, OverridesReachListItemsAndMissingSections) {
-  const TrainingConfig config = load("data: {train: {datasets: [{dataset_name: a}]}}",
-                                     {{"data.train.datasets[0].dataset_path", "b.jsonl"},
-                                      {"training.gold.beta", "0.125"}});
+  const TrainingConfig config =
+      load("data: {train: {datasets: [{dataset_name: a}]}}",
+           {{"data.train.datasets[0].dataset_path", "b.jsonl"}, {"training.gold.beta", "0.125"}});
   EXPECT_EQ(config.data.train.datasets.at(0).dataset_name, "a");
   EXPECT_EQ(config.data.train.datasets.at(0).dataset_path, "b.jsonl");
   EXPECT_EQ(config.training.gold.beta, 0.125);
@@ -95,9 +96,9 @@ TEST(ActingConfigTest, ListsKeysWithoutEffect) {
 }
 
 TEST(ActingConfigTest, ShownConfigReadsBack) {
-  const TrainingConfig config =
-      load("training: {trainer_kwargs: {c: {d: 0.5}}, learning_rate: 3e-7}\n"
-           "data: {train: {datasets: [{dataset_name: a}, {dataset_name: b}]}}");
+  const TrainingConfig config = load(
+      "training: {trainer_kwargs: {c: {d: 0.5}}, learning_rate: 3e-7}\n"
+      "data: {train: {datasets: [{dataset_name: a}, {dataset_name: b}]}}");
   const TrainingConfig again = load_training_config(write_config(config.effective_yaml), {});
   EXPECT_EQ(again.effective_yaml, config.effective_yaml);
   EXPECT_EQ(again.training.learning_rate, 3e-7);

@@ -12,7 +12,8 @@ namespace {
 Example parse(const char* json) { return parse_example(OrderedJson::parse(json), "row"); }
 
 TEST(Example, TakesTheLastAssistantTurn) {
-  const Example e = parse(R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"},
+  const Example e = parse(
+      R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"},
       {"role": "user", "content": "c"}, {"role": "assistant", "content": "d"}]})");
   EXPECT_EQ(e.prompt_messages.size(), 3U);
   EXPECT_EQ(e.completion_messages[0]["content"], "d");
@@ -20,9 +21,14 @@ TEST(Example, TakesTheLastAssistantTurn) {
 
 TEST(Example, ReadsEveryShape) {
   EXPECT_EQ(parse(R"({"prompt": "a", "completion": "b"})").completion_text, "b");
-  EXPECT_EQ(parse(R"({"instruction": "a", "input": "x", "output": "b"})").prompt_messages[0]["content"], "a\n\nx");
-  EXPECT_EQ(parse(R"({"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]})")
-                .prompt_messages[0]["role"], "user");
+  EXPECT_EQ(
+      parse(R"({"instruction": "a", "input": "x", "output": "b"})").prompt_messages[0]["content"],
+      "a\n\nx");
+  EXPECT_EQ(
+      parse(
+          R"({"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]})")
+          .prompt_messages[0]["role"],
+      "user");
 }
 
 TEST(Example, RefusesRowsThatCannotBeUsed) {

@@ -1,9 +1,9 @@
 #include "report/html_report.h"
 
+#include <limits>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <limits>
 
 #include "base/error.h"
 #include "base/files.h"

@@ -21,9 +21,9 @@ TEST(ProgressLine, EvaluationStartsTheClockAndSaysHeldOut) {
   const ProgressLine::Clock::time_point start{};
   EXPECT_EQ(progress.describe({.is_evaluation = true, .step = 0, .loss = 0.5}, start),
             "step 0/4  held-out loss 0.5000");
-  EXPECT_EQ(progress.describe({.step = 1, .loss = 0.5, .tokens_per_second = 46.2},
-                              start + seconds(2000)),
-            "step 1/4  loss 0.5000  46 tokens/s  1:40:00 left");
+  EXPECT_EQ(
+      progress.describe({.step = 1, .loss = 0.5, .tokens_per_second = 46.2}, start + seconds(2000)),
+      "step 1/4  loss 0.5000  46 tokens/s  1:40:00 left");
 }
 
 }  // namespace

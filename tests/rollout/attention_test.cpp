@@ -1,9 +1,9 @@
 #include "model/kernels/attention.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cmath>
+
+#include <gtest/gtest.h>
 
 #include "base/random_stream.h"
 #include "model/kernels/bfloat16.h"
@@ -51,8 +51,11 @@ class AttentionTest : public testing::TestWithParam<Case> {};
 
 TEST_P(AttentionTest, MatchesTheDefinitionAtEveryPosition) {
   const Case c = GetParam();
-  const AttentionShape shape{.num_heads = 4, .num_kv_heads = 2, .head_dim = c.head_dim,
-                             .scale = 0.3f, .softcap = c.softcap};
+  const AttentionShape shape{.num_heads = 4,
+                             .num_kv_heads = 2,
+                             .head_dim = c.head_dim,
+                             .scale = 0.3f,
+                             .softcap = c.softcap};
   constexpr std::int64_t kLength = 37;
   const std::int64_t row = shape.num_kv_heads * c.head_dim;
   const auto keys = random_values(kLength * row, 0), values = random_values(kLength * row, 1);
@@ -68,8 +71,8 @@ TEST_P(AttentionTest, MatchesTheDefinitionAtEveryPosition) {
       }
       const std::int64_t begin = c.window > 0 ? std::max<std::int64_t>(0, p - c.window + 1) : 0;
       for (std::int64_t head = 0; head < 4; ++head) {
-        const auto expected = naive(shape, keys, values, queries.data() + head * c.head_dim,
-                                    head / 2, begin, p + 1);
+        const auto expected =
+            naive(shape, keys, values, queries.data() + head * c.head_dim, head / 2, begin, p + 1);
         for (std::int64_t i = 0; i < c.head_dim; ++i) {
           ASSERT_NEAR(out[head * c.head_dim + i], expected[i], 1e-5) << "position " << p;
         }

@@ -1,8 +1,8 @@
 #include "model/kernels/linear.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
+
+#include <gtest/gtest.h>
 
 #include "base/random_stream.h"
 #include "model/kernels/bfloat16.h"

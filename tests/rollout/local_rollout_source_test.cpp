@@ -1,10 +1,10 @@
 #include "rollout/local_rollout_source.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <map>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "base/error.h"
 #include "base/random_stream.h"
@@ -56,9 +56,11 @@ class ToyModel {
       floats.push_back(static_cast<float>(random.normal() * 0.4));
       halves.push_back(model::to_bfloat16(floats.back()));
     }
-    return MemoryTensor{.data = is_bfloat16_ ? static_cast<const void*>(halves.data())
-                                             : floats.data(),
-                        .is_bfloat16 = is_bfloat16_, .rows = shape.first, .cols = shape.second};
+    return MemoryTensor{
+        .data = is_bfloat16_ ? static_cast<const void*>(halves.data()) : floats.data(),
+        .is_bfloat16 = is_bfloat16_,
+        .rows = shape.first,
+        .cols = shape.second};
   }
 
   std::pair<std::int64_t, std::int64_t> shape_of(const std::string& name) const {
@@ -133,7 +135,9 @@ TEST_P(LocalRolloutSourceTest, CachedStepsMatchRunningTheWholeRow) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Dtypes, LocalRolloutSourceTest, testing::Values(false, true),
-                         [](const auto& parameter) { return parameter.param ? "bfloat16" : "float32"; });
+                         [](const auto& parameter) {
+                           return parameter.param ? "bfloat16" : "float32";
+                         });
 
 TEST(LocalRolloutSource, EndsAtTheFirstEndOfTurn) {
   ToyModel toy(false);

@@ -1,12 +1,12 @@
 #include "rollout/sampler.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <numeric>
 #include <set>
+
+#include <gtest/gtest.h>
 
 #include "base/error.h"
 
@@ -20,8 +20,7 @@ std::vector<float> random_logits(std::size_t count, double spread) {
   return logits;
 }
 
-std::int32_t sample(std::vector<float> logits, const SamplingParams& params,
-                    RandomStream& random) {
+std::int32_t sample(std::vector<float> logits, const SamplingParams& params, RandomStream& random) {
   return sample_token(logits, params, random);
 }
 
@@ -34,8 +33,8 @@ std::set<std::int32_t> kept_by_sorting(const std::vector<float>& logits,
   if (params.top_k > 0) ids.resize(std::min<std::size_t>(ids.size(), params.top_k));
   std::vector<double> weights;
   for (const auto id : ids) {
-    weights.push_back(std::exp(static_cast<double>(logits[id] - logits[ids[0]]) /
-                               params.temperature));
+    weights.push_back(
+        std::exp(static_cast<double>(logits[id] - logits[ids[0]]) / params.temperature));
   }
   const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
   std::set<std::int32_t> kept;

@@ -1,8 +1,8 @@
 #include "telemetry/step_metrics.h"
 
-#include <gtest/gtest.h>
-
 #include <filesystem>
+
+#include <gtest/gtest.h>
 
 #include "base/error.h"
 #include "base/files.h"

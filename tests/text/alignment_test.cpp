@@ -1,8 +1,7 @@
-#include "text/alignment/byte_alignment.h"
-
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "text/alignment/byte_alignment.h"
 
 namespace aurum::text {
 namespace {
@@ -13,8 +12,7 @@ using Groups = std::vector<AlignedGroup>;
 TEST(ByteAlignment, ClosesGroupsAtCommonBoundaries) {
   const Spans student = {{0, 2}, {2, 5}, {5, 6}, {6, 9}};
   const Spans teacher = {{0, 5}, {5, 6}, {6, 7}, {7, 9}};
-  EXPECT_EQ(align_by_bytes(student, teacher),
-            (Groups{{0, 2, 0, 1}, {2, 3, 1, 2}, {3, 4, 2, 4}}));
+  EXPECT_EQ(align_by_bytes(student, teacher), (Groups{{0, 2, 0, 1}, {2, 3, 1, 2}, {3, 4, 2, 4}}));
 }
 
 TEST(ByteAlignment, LeavesOneGroupForTheRest) {

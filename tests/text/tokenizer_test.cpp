@@ -1,10 +1,10 @@
 #include "text/tokenizer/tokenizer.h"
 
+#include <fstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
-
-#include <fstream>
 
 #include "base/error.h"
 #include "text/tokenizer/pre_tokenizer.h"
@@ -24,8 +24,8 @@ class TokenizerTest : public ::testing::Test {
  protected:
   TokenizerTest() {
     const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = fs::temp_directory_path() /
-              fmt::format("aurum-tokenizer-{}-{}", info->name(), ::getpid());
+    folder_ =
+        fs::temp_directory_path() / fmt::format("aurum-tokenizer-{}-{}", info->name(), ::getpid());
     fs::create_directories(folder_);
   }
   ~TokenizerTest() override { fs::remove_all(folder_); }
@@ -74,12 +74,14 @@ GgufVocabulary byte_vocabulary() {
   v.pre = "qwen2";
   char32_t next = 0x100;
   for (unsigned byte = 0; byte < 256; ++byte) {
-    const bool same = (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
+    const bool same =
+        (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
     std::string token;
     append_code_point(same ? byte : next++, token);
     v.tokens.push_back(token);
   }
-  for (const char* token : {"he", "ll", "hell", "hello", "Ġhello", "Ã©", "ðŁ"}) v.tokens.push_back(token);
+  for (const char* token : {"he", "ll", "hell", "hello", "Ġhello", "Ã©", "ðŁ"})
+    v.tokens.push_back(token);
   v.merges = {"h e", "l l", "he ll", "hell o", "Ġ hello", "Ã ©", "ð Ł"};
   v.token_types.assign(v.tokens.size(), 1);
   v.tokens.insert(v.tokens.end(), {"<|end|>", "<think>", "[PAD0]"});
@@ -207,10 +209,11 @@ TEST_F(TokenizerTest, AddedTokensMatchLeftmostLongest) {
 TEST_F(TokenizerTest, NormalizedAddedTokensMatchTheNormalizedText) {
   const std::string space = "\xE2\x96\x81";
   Json json = char_bpe({space, "H", "i", "<", "/", "s", ">", "t"}, {});
-  json["normalizer"] = {{"type", "Sequence"},
-                        {"normalizers",
-                         {{{"type", "Prepend"}, {"prepend", space}},
-                          {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", space}}}}};
+  json["normalizer"] = {
+      {"type", "Sequence"},
+      {"normalizers",
+       {{{"type", "Prepend"}, {"prepend", space}},
+        {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", space}}}}};
   json["added_tokens"] = {added("</s>", {"normalized", "special"})};
   const auto tokenizer = load(json);
   EXPECT_THAT(pieces(*tokenizer, "Hi</s>"), ElementsAre(space, "H", "i", "<", "/", "s", ">"));
@@ -224,8 +227,9 @@ TEST_F(TokenizerTest, PostProcessorAddsZeroWidthTokens) {
   json["added_tokens"] = {added("<s>", {"special"})};
   json["post_processor"] = {
       {"type", "TemplateProcessing"},
-      {"single", {{{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}},
-                  {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
+      {"single",
+       {{{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}},
+        {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
       {"special_tokens", {{"<s>", {{"id", "<s>"}, {"ids", {1}}, {"tokens", {"<s>"}}}}}}};
   const Encoding encoding = load(json)->encode("a", true);
   EXPECT_EQ(encoding.ids, (std::vector<TokenId>{1, 0}));
@@ -235,11 +239,13 @@ TEST_F(TokenizerTest, PostProcessorAddsZeroWidthTokens) {
 TEST_F(TokenizerTest, ByteFallbackSpoilsWholeRuns) {
   Json json = char_bpe({"<0x41>", "<0xE2>", "<0x80>", "a", "\xE2\x96\x81x"}, {});
   json["model"]["byte_fallback"] = true;
-  json["decoder"] = {{"type", "Sequence"},
-                     {"decoders",
-                      {{{"type", "Replace"}, {"pattern", {{"String", "\xE2\x96\x81"}}}, {"content", " "}},
-                       {{"type", "ByteFallback"}}, {{"type", "Fuse"}},
-                       {{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}}}}};
+  json["decoder"] = {
+      {"type", "Sequence"},
+      {"decoders",
+       {{{"type", "Replace"}, {"pattern", {{"String", "\xE2\x96\x81"}}}, {"content", " "}},
+        {{"type", "ByteFallback"}},
+        {{"type", "Fuse"}},
+        {{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}}}}};
   const auto tokenizer = load(json);
   const std::string bad = "\xEF\xBF\xBD";
   EXPECT_EQ(tokenizer->decode(std::vector<TokenId>{0, 1, 2, 3}, false), bad + bad + bad + "a");
@@ -252,8 +258,10 @@ TEST_F(TokenizerTest, ByteFallbackSpoilsWholeRuns) {
 
 TEST_F(TokenizerTest, ReadsTheFilesBesideIt) {
   Json json = char_bpe({"a", "<s>", "</s>", "<end>"}, {});
-  write("tokenizer_config.json", {{"bos_token", "<s>"}, {"eos_token", {{"content", "</s>"}}},
-                                  {"model_max_length", 512}, {"chat_template", "old"}});
+  write("tokenizer_config.json", {{"bos_token", "<s>"},
+                                  {"eos_token", {{"content", "</s>"}}},
+                                  {"model_max_length", 512},
+                                  {"chat_template", "old"}});
   write("generation_config.json", {{"eos_token_id", {2, 3}}});
   std::ofstream(folder_ / "chat_template.jinja") << "new";
   const auto tokenizer = load(json);
@@ -290,8 +298,11 @@ std::vector<std::string> split(const Json& json, const std::string& text) {
 
 TEST(PreTokenizer, SplitBehaviors) {
   const auto run = [](const char* behavior, bool invert = false) {
-    return split({{"type", "Split"}, {"pattern", {{"String", "-"}}}, {"behavior", behavior},
-                  {"invert", invert}}, "the-final--countdown-");
+    return split({{"type", "Split"},
+                  {"pattern", {{"String", "-"}}},
+                  {"behavior", behavior},
+                  {"invert", invert}},
+                 "the-final--countdown-");
   };
   EXPECT_THAT(run("Removed"), ElementsAre("the", "final", "countdown"));
   EXPECT_THAT(run("Removed", true), ElementsAre("-", "-", "-", "-"));
@@ -305,13 +316,16 @@ TEST(PreTokenizer, DigitsMetaspaceAndPrefixSpace) {
   EXPECT_THAT(split({{"type", "Digits"}, {"individual_digits", true}}, "a12\xC2\xB2"),
               ElementsAre("a", "1", "2", "\xC2\xB2"));
   EXPECT_THAT(split({{"type", "Digits"}}, "a12b"), ElementsAre("a", "12", "b"));
-  EXPECT_THAT(split({{"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "always"}}, "a b"),
-              ElementsAre("_a", "_b"));
-  EXPECT_THAT(split({{"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "never"}}, "a b"),
-              ElementsAre("a", "_b"));
+  EXPECT_THAT(
+      split({{"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "always"}}, "a b"),
+      ElementsAre("_a", "_b"));
+  EXPECT_THAT(
+      split({{"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "never"}}, "a b"),
+      ElementsAre("a", "_b"));
   const Json digits = {{"type", "Digits"}, {"individual_digits", true}};
-  EXPECT_THAT(split({{"type", "Sequence"}, {"pretokenizers", {digits, {{"type", "ByteLevel"}}}}}, "a12"),
-              ElementsAre(" a", " 1", " 2"));
+  EXPECT_THAT(
+      split({{"type", "Sequence"}, {"pretokenizers", {digits, {{"type", "ByteLevel"}}}}}, "a12"),
+      ElementsAre(" a", " 1", " 2"));
 }
 
 TEST(Regex, RewritesOniguruma) {

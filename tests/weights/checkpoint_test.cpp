@@ -1,4 +1,4 @@
-#include <gmock/gmock.h>
+#include "weights/checkpoint.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,11 +6,12 @@
 #include <string>
 #include <vector>
 
+#include <gmock/gmock.h>
+
 #include "base/error.h"
 #include "base/files.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/weights/gguf_builder.h"
-#include "weights/checkpoint.h"
 
 namespace aurum::weights {
 namespace {
@@ -49,8 +50,9 @@ TEST(GgufCheckpoint, UndoesTheRowPermutationOfLlama) {
   std::vector<float> q(16), k(8);
   for (std::size_t i = 0; i < q.size(); ++i) q[i] = static_cast<float>(i);
   for (std::size_t i = 0; i < k.size(); ++i) k[i] = static_cast<float>(i);
-  const auto builder =
-      tiny("llama").floats("blk.0.attn_q.weight", {8, 2}, q).floats("blk.0.attn_k.weight", {4, 2}, k);
+  const auto builder = tiny("llama")
+                           .floats("blk.0.attn_q.weight", {8, 2}, q)
+                           .floats("blk.0.attn_k.weight", {4, 2}, k);
   const auto checkpoint = open_checkpoint(builder.write(folder.path() / "m.gguf"));
   // Stored rows 0 1 2 3 of a head are rows 0 2 1 3 of Hugging Face's.
   EXPECT_THAT(values_of(checkpoint->tensor("model.layers.0.self_attn.k_proj.weight")),
@@ -63,7 +65,8 @@ TEST(GgufCheckpoint, UndoesTheRowPermutationOfLlama) {
 
 TEST(GgufCheckpoint, GemmaNormsLoseTheirOneAndGetTheirNames) {
   TemporaryFolder folder;
-  const auto builder = tiny("gemma3").floats("blk.0.ffn_norm.weight", {2}, {1.5F, 0.0F})
+  const auto builder = tiny("gemma3")
+                           .floats("blk.0.ffn_norm.weight", {2}, {1.5F, 0.0F})
                            .floats("blk.0.post_ffw_norm.weight", {2}, {1.0F, 2.0F})
                            .floats("blk.0.attn_q.weight", {8, 2}, std::vector<float>(16, 1.0F));
   const auto checkpoint = open_checkpoint(builder.write(folder.path() / "m.gguf"));
@@ -86,7 +89,8 @@ std::vector<float> llama3_divisors(double low) {
 TEST(GgufCheckpoint, RecoversLlama3ScalingFromItsDivisors) {
   for (const double low : {1.0, 1.5}) {
     TemporaryFolder folder;
-    const auto builder = tiny("llama").f32("llama.rope.freq_base", 5e5F)
+    const auto builder = tiny("llama")
+                             .f32("llama.rope.freq_base", 5e5F)
                              .floats("rope_freqs.weight", {64}, llama3_divisors(low));
     const auto checkpoint = open_checkpoint(builder.write(folder.path() / "m.gguf"));
     const RopeConfig& rope = checkpoint->config().rope;
@@ -104,8 +108,8 @@ TEST(GgufCheckpoint, RecoversLlama3ScalingFromItsDivisors) {
 
 TEST(GgufCheckpoint, RefusesTypesItCannotExpandByName) {
   TemporaryFolder folder;
-  const auto path = tiny("llama").tensor("blk.0.ffn_up.weight", {256}, 23, "").write(
-      folder.path() / "m.gguf");
+  const auto path =
+      tiny("llama").tensor("blk.0.ffn_up.weight", {256}, 23, "").write(folder.path() / "m.gguf");
   try {
     open_checkpoint(path);
     FAIL();
@@ -152,7 +156,8 @@ TEST_F(FolderCheckpointTest, BaseModelNamesGetThePrefixAndTheHeadIsTied) {
 
 TEST_F(FolderCheckpointTest, TheTieFlagWinsOverAStoredHead) {
   write_config(",\"tie_word_embeddings\":true");
-  write_safetensors(folder_.path(), {tensor("model.embed_tokens.weight"), tensor("lm_head.weight")});
+  write_safetensors(folder_.path(),
+                    {tensor("model.embed_tokens.weight"), tensor("lm_head.weight")});
   EXPECT_FALSE(open_checkpoint(folder_.path())->contains("lm_head.weight"));
   write_config(",\"tie_word_embeddings\":false");
   EXPECT_TRUE(open_checkpoint(folder_.path())->contains("lm_head.weight"));

@@ -1,10 +1,10 @@
-#include <gmock/gmock.h>
-
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include <gmock/gmock.h>
 
 #include "base/error.h"
 #include "weights/checkpoint.h"

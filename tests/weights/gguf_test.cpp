@@ -1,14 +1,15 @@
-#include <gmock/gmock.h>
+#include "weights/gguf.h"
 
 #include <cstring>
 #include <fstream>
 #include <string>
 #include <vector>
 
+#include <gmock/gmock.h>
+
 #include "base/error.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/weights/gguf_builder.h"
-#include "weights/gguf.h"
 
 namespace aurum::weights {
 namespace {
@@ -76,14 +77,14 @@ TEST(Gguf, DimensionsAreTurnedRoundAndUnknownTypesKeepTheirName) {
 }
 
 TEST(Gguf, EveryTruncationIsAnErrorThatSaysSo) {
-  const std::string whole = GgufBuilder().texts("words", {"a", "b"}).floats("w", {8},
-      {1, 2, 3, 4, 5, 6, 7, 8}).build();
+  const std::string whole =
+      GgufBuilder().texts("words", {"a", "b"}).floats("w", {8}, {1, 2, 3, 4, 5, 6, 7, 8}).build();
   for (std::size_t size = 0; size < whole.size(); ++size) {
     EXPECT_NE(message_of_opening(whole.substr(0, size)), "no error") << size;
   }
   EXPECT_THAT(message_of_opening(whole.substr(0, whole.size() - 1)),
-              HasSubstr("truncated: the file has " + std::to_string(whole.size() - 1) +
-                        " bytes, " + std::to_string(whole.size()) + " are expected"));
+              HasSubstr("truncated: the file has " + std::to_string(whole.size() - 1) + " bytes, " +
+                        std::to_string(whole.size()) + " are expected"));
 }
 
 TEST(Gguf, DamagedBytesNeverCrash) {
@@ -96,8 +97,9 @@ TEST(Gguf, DamagedBytesNeverCrash) {
 }
 
 TEST(Gguf, RefusesSizesThatCannotBe) {
-  EXPECT_THAT(message_of_opening(GgufBuilder().tensor("w", {1ULL << 40, 1ULL << 40}, 0, "").build()),
-              HasSubstr("shape"));
+  EXPECT_THAT(
+      message_of_opening(GgufBuilder().tensor("w", {1ULL << 40, 1ULL << 40}, 0, "").build()),
+      HasSubstr("shape"));
   EXPECT_THAT(message_of_opening(GgufBuilder().tensor("w", {33}, 2, "").build()),
               HasSubstr("whole blocks"));
   EXPECT_THAT(message_of_opening(GgufBuilder().u32("k", 1).u32("k", 2).build()),

@@ -1,11 +1,12 @@
-#include <gmock/gmock.h>
+#include "weights/model_config.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <string>
 
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
-#include "weights/model_config.h"
 
 namespace aurum::weights {
 namespace {
@@ -15,10 +16,10 @@ using ::testing::HasSubstr;
 using Json = nlohmann::ordered_json;
 
 Json base(const std::string& model_type) {
-  return {{"model_type", model_type},      {"vocab_size", 32},
-          {"hidden_size", 16},             {"intermediate_size", 24},
-          {"num_hidden_layers", 6},        {"num_attention_heads", 4},
-          {"num_key_value_heads", 2},      {"max_position_embeddings", 64}};
+  return {{"model_type", model_type}, {"vocab_size", 32},
+          {"hidden_size", 16},        {"intermediate_size", 24},
+          {"num_hidden_layers", 6},   {"num_attention_heads", 4},
+          {"num_key_value_heads", 2}, {"max_position_embeddings", 64}};
 }
 
 ModelConfig parse(const Json& json) { return parse_model_config(json.dump(), "config.json"); }
@@ -45,10 +46,14 @@ TEST(ModelConfig, LlamaDefaults) {
 TEST(ModelConfig, BothRopeDialectsMeanTheSame) {
   Json old_style = base("llama"), new_style = base("llama");
   old_style["rope_theta"] = 5e5;
-  old_style["rope_scaling"] = {{"type", "llama3"}, {"factor", 8.0}, {"low_freq_factor", 1.0},
+  old_style["rope_scaling"] = {{"type", "llama3"},
+                               {"factor", 8.0},
+                               {"low_freq_factor", 1.0},
                                {"high_freq_factor", 4.0},
                                {"original_max_position_embeddings", 32}};
-  new_style["rope_parameters"] = {{"rope_type", "llama3"}, {"rope_theta", 5e5}, {"factor", 8.0},
+  new_style["rope_parameters"] = {{"rope_type", "llama3"},
+                                  {"rope_theta", 5e5},
+                                  {"factor", 8.0},
                                   {"original_max_position_embeddings", 32}};
   for (const Json& json : {old_style, new_style}) {
     const RopeConfig rope = parse(json).rope;

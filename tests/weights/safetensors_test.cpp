@@ -1,9 +1,9 @@
-#include <gmock/gmock.h>
-
 #include <cstdint>
 #include <cstring>
 #include <string>
 #include <vector>
+
+#include <gmock/gmock.h>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -105,9 +105,9 @@ TEST(Safetensors, AHalfFileSaysHowLongItShouldBe) {
   for (std::size_t size = 0; size < whole.size(); ++size) {
     EXPECT_THAT(message_of_opening(whole.substr(0, size)), HasSubstr("truncated"));
   }
-  EXPECT_THAT(message_of_opening(whole.substr(0, whole.size() - 1)),
-              AllOf(HasSubstr(std::to_string(whole.size() - 1)),
-                    HasSubstr(std::to_string(whole.size()))));
+  EXPECT_THAT(
+      message_of_opening(whole.substr(0, whole.size() - 1)),
+      AllOf(HasSubstr(std::to_string(whole.size() - 1)), HasSubstr(std::to_string(whole.size()))));
   EXPECT_EQ(message_of_opening(whole), "no error");
 }
 
@@ -125,12 +125,12 @@ TEST(Safetensors, RefusesHeadersThatDoNotDescribeTheFile) {
   EXPECT_THAT(message("{\"a\":{" + entry("[-2]", "[0,8]") + "}}"), HasSubstr("whole numbers"));
   EXPECT_THAT(message("{\"a\":{" + entry("[1]", "[4,8]") + "}}"), HasSubstr("expected 0"));
   EXPECT_THAT(message("{\"a\":{" + entry("[1]", "[0,4]") + "}}"), HasSubstr("4 bytes follow"));
-  EXPECT_THAT(message("{\"a\":{" + entry("[2]", "[0,8]") + "},\"b\":{" + entry("[2]", "[0,8]") +
-                      "}}"),
-              HasSubstr("expected 8"));
-  EXPECT_THAT(message("{\"a\":{" + entry("[1]", "[0,4]") + "},\"a\":{" + entry("[1]", "[4,8]") +
-                      "}}"),
-              HasSubstr("repeated"));
+  EXPECT_THAT(
+      message("{\"a\":{" + entry("[2]", "[0,8]") + "},\"b\":{" + entry("[2]", "[0,8]") + "}}"),
+      HasSubstr("expected 8"));
+  EXPECT_THAT(
+      message("{\"a\":{" + entry("[1]", "[0,4]") + "},\"a\":{" + entry("[1]", "[4,8]") + "}}"),
+      HasSubstr("repeated"));
   EXPECT_THAT(message("{\"a\":{\"dtype\":\"F4\",\"shape\":[16],\"data_offsets\":[0,8]}}"),
               HasSubstr("F4"));
   EXPECT_THAT(message("[1]"), HasSubstr("not a JSON object"));

@@ -38,7 +38,9 @@ void store_head(T* keys, T* values, const AttentionShape& shape, std::int64_t po
 
 KvCache::KvCache(const AttentionShape& shape, std::int64_t num_layers, std::int64_t capacity,
                  bool is_bfloat16)
-    : shape_(shape), num_layers_(num_layers), capacity_(round_up(capacity)),
+    : shape_(shape),
+      num_layers_(num_layers),
+      capacity_(round_up(capacity)),
       is_bfloat16_(is_bfloat16) {
   const auto bytes = static_cast<std::size_t>(num_layers * shape.num_kv_heads * head_values()) *
                      value_bytes(is_bfloat16);
@@ -79,7 +81,8 @@ void KvCache::copy_prefix(const KvCache& other, std::int64_t num_positions) {
 }
 
 const void* KvCache::keys(std::int64_t layer, std::int64_t kv_head) const {
-  return keys_.data() + static_cast<std::size_t>(offset(layer, kv_head)) * value_bytes(is_bfloat16_);
+  return keys_.data() +
+         static_cast<std::size_t>(offset(layer, kv_head)) * value_bytes(is_bfloat16_);
 }
 const void* KvCache::values(std::int64_t layer, std::int64_t kv_head) const {
   return values_.data() +
@@ -235,10 +238,15 @@ void attend_group(const AttentionShape& shape, const KvCache& cache, std::int64_
   const std::int64_t group = shape.num_heads / shape.num_kv_heads;
   HeadTask<T> task{.keys = static_cast<const T*>(cache.keys(layer, kv_head)),
                    .values = static_cast<const T*>(cache.values(layer, kv_head)),
-                   .query = nullptr, .out = nullptr, .scores = scores, .head_dim = shape.head_dim,
+                   .query = nullptr,
+                   .out = nullptr,
+                   .scores = scores,
+                   .head_dim = shape.head_dim,
                    .padded_head_dim = shape.padded_head_dim(),
                    .begin = window > 0 ? std::max<std::int64_t>(0, position - window + 1) : 0,
-                   .end = position + 1, .scale = shape.scale, .softcap = shape.softcap};
+                   .end = position + 1,
+                   .scale = shape.scale,
+                   .softcap = shape.softcap};
   for (std::int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
     task.query = queries + head * shape.head_dim;
     task.out = out + head * shape.head_dim;
@@ -249,8 +257,7 @@ void attend_group(const AttentionShape& shape, const KvCache& cache, std::int64_
 double exponentiate_plain(float* v, std::int64_t n, float largest, float inverse) {
   return exponentiate_body(v, n, largest, inverse);
 }
-AURUM_TARGET_AVX2 double exponentiate_avx2(float* v, std::int64_t n, float largest,
-                                           float inverse) {
+AURUM_TARGET_AVX2 double exponentiate_avx2(float* v, std::int64_t n, float largest, float inverse) {
   return exponentiate_body(v, n, largest, inverse);
 }
 AURUM_TARGET_AVX512 double exponentiate_avx512(float* v, std::int64_t n, float largest,

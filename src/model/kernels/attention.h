@@ -51,8 +51,7 @@ class KvCache {
 //   queries, out [num_heads, head_dim] of this token; `scratch` grows as needed.
 void attend(const AttentionShape& shape, const KvCache& cache, std::int64_t layer,
             std::int64_t kv_head, std::int64_t position, std::int64_t window, const float* queries,
-            float* out, std::vector<float>& scratch,
-            InstructionSet set = best_instruction_set());
+            float* out, std::vector<float>& scratch, InstructionSet set = best_instruction_set());
 
 // values[i] = exp((values[i] - largest) / temperature) and the sum of the results in double.
 double exponentiate(float* values, std::int64_t count, float largest, float temperature,

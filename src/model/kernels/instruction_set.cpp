@@ -27,10 +27,14 @@ InstructionSet best_instruction_set() {
 
 std::string_view instruction_set_name(InstructionSet set) {
   switch (set) {
-    case InstructionSet::kPlain: return "plain";
-    case InstructionSet::kAvx2: return "avx2";
-    case InstructionSet::kAvx512: return "avx512";
-    case InstructionSet::kAvx512BFloat16: return "avx512bf16";
+    case InstructionSet::kPlain:
+      return "plain";
+    case InstructionSet::kAvx2:
+      return "avx2";
+    case InstructionSet::kAvx512:
+      return "avx512";
+    case InstructionSet::kAvx512BFloat16:
+      return "avx512bf16";
   }
   return "unknown";
 }

@@ -153,9 +153,12 @@ using TileFunction = void (*)(const Tile<T>&);
 template <typename T>
 TileFunction<T> choose_tile_function(InstructionSet set) {
   switch (set) {
-    case InstructionSet::kPlain: return run_tile_plain<T>;
-    case InstructionSet::kAvx2: return run_tile_avx2<T>;
-    case InstructionSet::kAvx512: return run_tile_avx512<T>;
+    case InstructionSet::kPlain:
+      return run_tile_plain<T>;
+    case InstructionSet::kAvx2:
+      return run_tile_avx2<T>;
+    case InstructionSet::kAvx512:
+      return run_tile_avx512<T>;
     case InstructionSet::kAvx512BFloat16:
 #if AURUM_X86
       if constexpr (std::is_same_v<T, BFloat16>) return run_tile_pairs;
@@ -187,9 +190,13 @@ void linear_of(std::span<const WeightMatrix> parts, const T* input, std::int64_t
       const std::int64_t row = std::max<std::int64_t>(begin - first_tile, 0) * kRowTile;
       const std::int64_t row_end = std::min(part.rows, (end - first_tile) * kRowTile);
       if (row < row_end) {
-        run({.weights = static_cast<const T*>(part.data) + row * cols, .input = input,
-             .num_rows = row_end - row, .cols = cols, .batch = batch,
-             .bias = part.bias ? part.bias + row : nullptr, .out = out + first_column + row,
+        run({.weights = static_cast<const T*>(part.data) + row * cols,
+             .input = input,
+             .num_rows = row_end - row,
+             .cols = cols,
+             .batch = batch,
+             .bias = part.bias ? part.bias + row : nullptr,
+             .out = out + first_column + row,
              .out_stride = out_stride});
       }
       first_tile += part_tiles;
@@ -200,8 +207,8 @@ void linear_of(std::span<const WeightMatrix> parts, const T* input, std::int64_t
 
 }  // namespace
 
-void linear(std::span<const WeightMatrix> parts, const float* input, std::int64_t batch,
-            float* out, InstructionSet set) {
+void linear(std::span<const WeightMatrix> parts, const float* input, std::int64_t batch, float* out,
+            InstructionSet set) {
   AURUM_CHECK(!parts.empty());
   const WeightMatrix& first = parts.front();
   for (const WeightMatrix& part : parts) {

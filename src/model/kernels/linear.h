@@ -24,7 +24,7 @@ struct WeightMatrix {
 //
 // Each output is one dot product whose order of additions depends on `cols` and `set` only, never
 // on the batch or the number of threads: a row of a batch has the same bits as the row alone.
-void linear(std::span<const WeightMatrix> parts, const float* input, std::int64_t batch,
-            float* out, InstructionSet set = best_instruction_set());
+void linear(std::span<const WeightMatrix> parts, const float* input, std::int64_t batch, float* out,
+            InstructionSet set = best_instruction_set());
 
 }  // namespace aurum::model

@@ -102,40 +102,43 @@ AURUM_FORCE_INLINE void activate_lanes(PointwiseActivation activation, const flo
 
 void rms_norm(const float* x, const float* weight, float eps, std::int64_t size, float* out,
               InstructionSet set) {
-  run_with(set, [=]() __attribute__((always_inline)) {
-    const float mean_square = sum_of_squares(x, 0.0f, size) / static_cast<float>(size);
-    const float scale = 1.0f / std::sqrt(mean_square + eps);
-    for (std::int64_t i = 0; i < size; ++i) out[i] = x[i] * scale * weight[i];
-  });
+  run_with(
+      set, [=]() __attribute__((always_inline)) {
+        const float mean_square = sum_of_squares(x, 0.0f, size) / static_cast<float>(size);
+        const float scale = 1.0f / std::sqrt(mean_square + eps);
+        for (std::int64_t i = 0; i < size; ++i) out[i] = x[i] * scale * weight[i];
+      });
 }
 
 void layer_norm(const float* x, const float* weight, const float* bias, float eps,
                 std::int64_t size, float* out, InstructionSet set) {
-  run_with(set, [=]() __attribute__((always_inline)) {
-    const float mean = sum_of(x, size) / static_cast<float>(size);
-    const float variance = sum_of_squares(x, mean, size) / static_cast<float>(size);
-    const float scale = 1.0f / std::sqrt(variance + eps);
-    for (std::int64_t i = 0; i < size; ++i) {
-      out[i] = (x[i] - mean) * scale * weight[i] + (bias ? bias[i] : 0.0f);
-    }
-  });
+  run_with(
+      set, [=]() __attribute__((always_inline)) {
+        const float mean = sum_of(x, size) / static_cast<float>(size);
+        const float variance = sum_of_squares(x, mean, size) / static_cast<float>(size);
+        const float scale = 1.0f / std::sqrt(variance + eps);
+        for (std::int64_t i = 0; i < size; ++i) {
+          out[i] = (x[i] - mean) * scale * weight[i] + (bias ? bias[i] : 0.0f);
+        }
+      });
 }
 
-void activate(PointwiseActivation activation, const float* gate, const float* up,
-              std::int64_t size, float* out, InstructionSet set) {
-  run_with(set, [=]() __attribute__((always_inline)) {
-    std::int64_t i = 0;
-    for (; i + kLanes <= size; i += kLanes) {
-      activate_lanes(activation, gate + i, up ? up + i : nullptr, out + i);
-    }
-    if (i == size) return;
-    // The tail goes through the same lanes, so that a value does not depend on its place.
-    float tail_gate[kLanes] = {}, tail_up[kLanes] = {}, tail_out[kLanes];
-    std::copy(gate + i, gate + size, tail_gate);
-    if (up) std::copy(up + i, up + size, tail_up);
-    activate_lanes(activation, tail_gate, up ? tail_up : nullptr, tail_out);
-    std::copy(tail_out, tail_out + (size - i), out + i);
-  });
+void activate(PointwiseActivation activation, const float* gate, const float* up, std::int64_t size,
+              float* out, InstructionSet set) {
+  run_with(
+      set, [=]() __attribute__((always_inline)) {
+        std::int64_t i = 0;
+        for (; i + kLanes <= size; i += kLanes) {
+          activate_lanes(activation, gate + i, up ? up + i : nullptr, out + i);
+        }
+        if (i == size) return;
+        // The tail goes through the same lanes, so that a value does not depend on its place.
+        float tail_gate[kLanes] = {}, tail_up[kLanes] = {}, tail_out[kLanes];
+        std::copy(gate + i, gate + size, tail_gate);
+        if (up) std::copy(up + i, up + size, tail_up);
+        activate_lanes(activation, tail_gate, up ? tail_up : nullptr, tail_out);
+        std::copy(tail_out, tail_out + (size - i), out + i);
+      });
 }
 
 }  // namespace aurum::model

@@ -17,7 +17,7 @@ void layer_norm(const float* x, const float* weight, const float* bias, float ep
 enum class PointwiseActivation { kSilu, kGeluTanh };
 
 // out = activation(gate) * up; `up` null means 1. out may be gate.
-void activate(PointwiseActivation activation, const float* gate, const float* up,
-              std::int64_t size, float* out, InstructionSet set = best_instruction_set());
+void activate(PointwiseActivation activation, const float* gate, const float* up, std::int64_t size,
+              float* out, InstructionSet set = best_instruction_set());
 
 }  // namespace aurum::model

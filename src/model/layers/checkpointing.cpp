@@ -27,8 +27,8 @@ class Checkpointed : public torch::autograd::Function<Checkpointed> {
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
-    const auto holder =
-        c10::static_intrusive_pointer_cast<SegmentHolder>(context->saved_data["segment"].toCapsule());
+    const auto holder = c10::static_intrusive_pointer_cast<SegmentHolder>(
+        context->saved_data["segment"].toCapsule());
     const at::Tensor x = context->get_saved_variables()[0].detach().requires_grad_(true);
     {
       const at::AutoGradMode grad(true);

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <functional>
+
+#include <ATen/core/Tensor.h>
 
 namespace aurum::model {
 

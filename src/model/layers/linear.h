@@ -1,9 +1,9 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <optional>
 #include <string>
+
+#include <ATen/core/Tensor.h>
 
 #include "weights/checkpoint.h"
 
@@ -18,8 +18,8 @@ at::Tensor expand_rows(const weights::TensorView& view, std::int64_t begin, std:
 // y = x W^T + b. A frozen weight may stay in its file's blocks: it is then expanded into a scratch
 // matrix right before each product, so that only one expanded matrix exists at a time.
 struct Linear {
-  at::Tensor weight;                        // [out, in]; undefined while `blocks` is set
-  at::Tensor bias;                          // [out] or undefined
+  at::Tensor weight;  // [out, in]; undefined while `blocks` is set
+  at::Tensor bias;    // [out] or undefined
   std::optional<weights::TensorView> blocks;
 
   at::Tensor operator()(const at::Tensor& x) const;

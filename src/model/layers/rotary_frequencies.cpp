@@ -28,8 +28,8 @@ std::vector<float> plain_frequencies(double theta, std::int64_t dim) {
 double dynamic_theta(const RopeConfig& rope, std::int64_t dim, std::int64_t max_positions,
                      std::int64_t length) {
   const auto d = static_cast<double>(dim);
-  const double ratio = static_cast<double>(std::max(length, max_positions)) /
-                       static_cast<double>(max_positions);
+  const double ratio =
+      static_cast<double>(std::max(length, max_positions)) / static_cast<double>(max_positions);
   return rope.theta * std::pow(rope.factor * ratio - (rope.factor - 1), d / (d - 2));
 }
 
@@ -109,11 +109,14 @@ RotaryFrequencies rotary_frequencies(const RopeConfig& rope, std::int64_t head_d
   RotaryFrequencies result{.inverse = plain_frequencies(theta, dim)};
   switch (rope.kind) {
     case RopeKind::kDefault:
-    case RopeKind::kDynamic: break;
+    case RopeKind::kDynamic:
+      break;
     case RopeKind::kLinear:
       for (float& f : result.inverse) f /= static_cast<float>(rope.factor);
       break;
-    case RopeKind::kLlama3: scale_llama3(rope, original, result.inverse); break;
+    case RopeKind::kLlama3:
+      scale_llama3(rope, original, result.inverse);
+      break;
     case RopeKind::kYarn:
       scale_yarn(rope, dim, original, result.inverse);
       result.scaling = static_cast<float>(yarn_scaling(rope));

@@ -3,12 +3,12 @@
 
 #include "text/chat/chat_template.h"
 
-#include <unicode/locid.h>
-#include <unicode/unistr.h>
-
 #include <algorithm>
 #include <cmath>
 #include <functional>
+
+#include <unicode/locid.h>
+#include <unicode/unistr.h>
 
 #include "base/error.h"
 #include "text/chat/template_lexer.h"
@@ -79,8 +79,10 @@ std::string to_text(const Value& v, const Context& context) {
 
 // As Python's json.dumps.
 std::string dump_json(const Value& v, int indent, int depth = 0) {
-  const std::string newline = indent >= 0 ? "\n" + std::string(static_cast<std::size_t>(indent * (depth + 1)), ' ') : "";
-  const std::string last = indent >= 0 ? "\n" + std::string(static_cast<std::size_t>(indent * depth), ' ') : "";
+  const std::string newline =
+      indent >= 0 ? "\n" + std::string(static_cast<std::size_t>(indent * (depth + 1)), ' ') : "";
+  const std::string last =
+      indent >= 0 ? "\n" + std::string(static_cast<std::size_t>(indent * depth), ' ') : "";
   const std::string comma = indent >= 0 ? "," : ", ";
   if ((!v.is_object() && !v.is_array()) || v.empty()) return v.dump();
   std::string out(1, v.is_object() ? '{' : '[');
@@ -100,7 +102,8 @@ std::size_t weight(const Value& v) {
   std::size_t bytes = 32;
   if (v.is_string()) return bytes + v.get_ref<const std::string&>().size();
   if (!v.is_structured()) return bytes;
-  for (const auto& [key, item] : v.items()) bytes += (v.is_object() ? key.size() : 0) + weight(item);
+  for (const auto& [key, item] : v.items())
+    bytes += (v.is_object() ? key.size() : 0) + weight(item);
   return bytes;
 }
 
@@ -122,7 +125,8 @@ const std::vector<std::string>& blank_characters() {
   return blanks;
 }
 
-std::string strip(std::string_view text, const std::vector<std::string>& blanks, bool left, bool right) {
+std::string strip(std::string_view text, const std::vector<std::string>& blanks, bool left,
+                  bool right) {
   const auto remove_one = [&](auto matches, auto remove) {
     for (const std::string& blank : blanks) {
       if (!matches(blank)) continue;
@@ -142,8 +146,10 @@ std::string strip(std::string_view text, const std::vector<std::string>& blanks,
 
 std::string change_case(const std::string& text, bool upper) {
   icu::UnicodeString wide = icu::UnicodeString::fromUTF8(text);
-  if (upper) wide.toUpper(icu::Locale::getRoot());
-  else wide.toLower(icu::Locale::getRoot());
+  if (upper)
+    wide.toUpper(icu::Locale::getRoot());
+  else
+    wide.toLower(icu::Locale::getRoot());
   std::string out;
   return wide.toUTF8String(out);
 }
@@ -155,7 +161,8 @@ Value items_to_list(const Value& v, Context& c) {
   if (v.is_object()) {
     for (const auto& [key, item] : v.items()) out.push_back(key);
   } else if (v.is_string()) {
-    for (std::string& ch : characters(v.get_ref<const std::string&>())) out.push_back(std::move(ch));
+    for (std::string& ch : characters(v.get_ref<const std::string&>()))
+      out.push_back(std::move(ch));
     c.charge(weight(out));
   } else if (!v.is_discarded()) {
     c.fail("this value cannot be looped over");
@@ -196,11 +203,13 @@ Value call_method(const Value& self, const std::string& method, const Arguments&
       const std::string separator = text_argument(0);
       if (separator.empty()) c.fail(method + "() wants a text that is not empty");
       const std::size_t limit_at = method == "split" ? 1 : 2;
-      if (args.size() > limit_at && !args[limit_at].is_number_integer()) c.fail("the count must be a whole number");
+      if (args.size() > limit_at && !args[limit_at].is_number_integer())
+        c.fail("the count must be a whole number");
       std::int64_t left = args.size() > limit_at ? args[limit_at].get<std::int64_t>() : -1;
       Value pieces = Value::array();
       std::size_t begin = 0;
-      for (std::size_t at; left != 0 && (at = text.find(separator, begin)) != std::string::npos; --left) {
+      for (std::size_t at; left != 0 && (at = text.find(separator, begin)) != std::string::npos;
+           --left) {
         c.count_step();
         pieces.push_back(text.substr(begin, at - begin));
         begin = at + separator.size();
@@ -211,7 +220,8 @@ Value call_method(const Value& self, const std::string& method, const Arguments&
       const std::string replacement = text_argument(1);
       c.charge(replacement.size() * (pieces.size() - 1) + text.size());
       std::string joined = pieces[0].get<std::string>();
-      for (std::size_t i = 1; i < pieces.size(); ++i) joined += replacement + pieces[i].get<std::string>();
+      for (std::size_t i = 1; i < pieces.size(); ++i)
+        joined += replacement + pieces[i].get<std::string>();
       return joined;
     }
   }
@@ -222,7 +232,8 @@ Value call_method(const Value& self, const std::string& method, const Arguments&
       return out;
     }
     if (method == "keys" || method == "values") {
-      for (const auto& [key, item] : self.items()) out.push_back(method == "keys" ? Value(key) : item);
+      for (const auto& [key, item] : self.items())
+        out.push_back(method == "keys" ? Value(key) : item);
       return out;
     }
     if (method == "get") {
@@ -234,15 +245,16 @@ Value call_method(const Value& self, const std::string& method, const Arguments&
   c.fail(fmt::format("there is no method {}() of this value", method));
 }
 
-Value apply_filter(const std::string& filter, const Value& v, const Arguments& args, const Named& named,
-                   Context& c) {
+Value apply_filter(const std::string& filter, const Value& v, const Arguments& args,
+                   const Named& named, Context& c) {
   if (filter == "trim") return strip(to_text(v, c), blank_characters(), true, true);
   if (filter == "string") return to_text(v, c);
   if (filter == "safe") return v;
   if (filter == "tojson") {
     if (v.is_discarded()) c.fail("tojson of an undefined value");
     int indent = -1;
-    if (const auto found = named.find("indent"); found != named.end() && found->second.is_number_integer()) {
+    if (const auto found = named.find("indent");
+        found != named.end() && found->second.is_number_integer()) {
       const auto wanted = found->second.get<std::int64_t>();
       if (wanted < 0 || wanted > kMostIndent) c.fail("tojson's indent is out of range");
       indent = static_cast<int>(wanted);
@@ -259,7 +271,8 @@ Value apply_filter(const std::string& filter, const Value& v, const Arguments& a
     if (!v.is_discarded() && !v.is_structured()) c.fail("this value has no length");
     return v.is_discarded() ? 0 : static_cast<std::int64_t>(v.size());
   }
-  if (filter == "upper" || filter == "lower") return call_method(Value(to_text(v, c)), filter, {}, c);
+  if (filter == "upper" || filter == "lower")
+    return call_method(Value(to_text(v, c)), filter, {}, c);
   if (filter == "default" || filter == "d") {
     const bool also_false = args.size() > 1 && is_true(args[1]);
     const Value fallback = args.empty() ? Value("") : args[0];
@@ -306,7 +319,8 @@ bool contains(const Value& container, const Value& item, Context& c) {
   if (container.is_discarded()) return false;
   if (container.is_string()) {
     if (!item.is_string()) c.fail("only a string can be in a string");
-    return container.get_ref<const std::string&>().find(item.get<std::string>()) != std::string::npos;
+    return container.get_ref<const std::string&>().find(item.get<std::string>()) !=
+           std::string::npos;
   }
   if (container.is_object()) return item.is_string() && container.contains(item.get<std::string>());
   return std::find(container.begin(), container.end(), item) != container.end();
@@ -332,12 +346,16 @@ Value item_of(const Value& container, const Value& key, Context& c) {
 Value slice_of(const Value& v, const Value& from, const Value& to, const Value& step, Context& c) {
   if (v.is_string()) {
     std::string text;
-    for (const Value& ch : slice_of(items_to_list(v, c), from, to, step, c)) text += ch.get<std::string>();
+    for (const Value& ch : slice_of(items_to_list(v, c), from, to, step, c))
+      text += ch.get<std::string>();
     return text;
   }
   if (!v.is_array()) c.fail("only lists and strings can be sliced");
   const auto size = static_cast<std::int64_t>(v.size());
-  const std::int64_t stride = step.is_number_integer() ? std::clamp<std::int64_t>(step.get<std::int64_t>(), -size - 1, size + 1) : 1;
+  const std::int64_t stride =
+      step.is_number_integer()
+          ? std::clamp<std::int64_t>(step.get<std::int64_t>(), -size - 1, size + 1)
+          : 1;
   if (stride == 0) c.fail("a slice's step must not be 0");
   const auto bound = [&](const Value& b, std::int64_t otherwise) {
     if (!b.is_number_integer()) return otherwise;
@@ -347,7 +365,8 @@ Value slice_of(const Value& v, const Value& from, const Value& to, const Value& 
   };
   Value out = Value::array();
   const std::int64_t end = bound(to, stride < 0 ? -1 : size);
-  for (std::int64_t i = bound(from, stride < 0 ? size - 1 : 0); stride < 0 ? i > end : i < end; i += stride) {
+  for (std::int64_t i = bound(from, stride < 0 ? size - 1 : 0); stride < 0 ? i > end : i < end;
+       i += stride) {
     out.push_back(v[static_cast<std::size_t>(i)]);
   }
   return out;
@@ -356,7 +375,8 @@ Value slice_of(const Value& v, const Value& from, const Value& to, const Value& 
 Value arithmetic(char op, const Value& a, const Value& b, Context& c) {
   if (op == '~' || op == '+') c.charge(weight(a) + weight(b));
   if (op == '~') return to_text(a, c) + to_text(b, c);
-  if (op == '+' && a.is_string() && b.is_string()) return a.get<std::string>() + b.get<std::string>();
+  if (op == '+' && a.is_string() && b.is_string())
+    return a.get<std::string>() + b.get<std::string>();
   if (op == '+' && a.is_array() && b.is_array()) {
     Value out = a;
     for (const Value& item : b) out.push_back(item);
@@ -468,7 +488,10 @@ class ExpressionParser {
     for (;;) {
       std::string op;
       for (const char* known : {"==", "!=", "<=", ">=", "<", ">", "in"}) {
-        if (accept(known)) { op = known; break; }
+        if (accept(known)) {
+          op = known;
+          break;
+        }
       }
       if (op.empty() && tokens_[at_].text == "not" && tokens_[at_ + 1].text == "in") {
         at_ += 2;
@@ -487,7 +510,8 @@ class ExpressionParser {
     const bool equal = both_undefined || (!a.is_discarded() && !b.is_discarded() && a == b);
     if (op == "==") return equal;
     if (op == "!=") return !equal;
-    if (!(a.is_number() && b.is_number()) && !(a.is_string() && b.is_string())) c.fail("these values have no order");
+    if (!(a.is_number() && b.is_number()) && !(a.is_string() && b.is_string()))
+      c.fail("these values have no order");
     if (op == "<") return a < b;
     if (op == ">") return b < a;
     return op == "<=" ? !(b < a) : !(a < b);
@@ -518,14 +542,19 @@ class ExpressionParser {
     const DepthGuard guard(*this);
     ExpressionPtr value;
     if (accept("-")) {
-      value = make([inner = parse_unary()](Context& c) { return arithmetic('-', Value(0), inner->evaluate(c), c); });
+      value = make([inner = parse_unary()](Context& c) {
+        return arithmetic('-', Value(0), inner->evaluate(c), c);
+      });
     } else {
       value = parse_postfix(parse_primary());
     }
     for (;;) {
-      if (accept("|")) value = parse_filter(value);
-      else if (accept("is")) value = parse_test(value);
-      else return value;
+      if (accept("|"))
+        value = parse_filter(value);
+      else if (accept("is"))
+        value = parse_test(value);
+      else
+        return value;
     }
   }
   ExpressionPtr parse_filter(ExpressionPtr value) {
@@ -539,7 +568,8 @@ class ExpressionParser {
   ExpressionPtr parse_test(ExpressionPtr value) {
     const bool negated = accept("not");
     const std::string test = take_name();
-    return make([=](Context& c) { return Value(apply_test(test, value->evaluate(c), c) != negated); });
+    return make(
+        [=](Context& c) { return Value(apply_test(test, value->evaluate(c), c) != negated); });
   }
 
   struct ParsedArguments {
@@ -615,7 +645,9 @@ class ExpressionParser {
       });
     }
     return make([value, from = parts[0], to = parts[1], step = parts[2]](Context& c) {
-      const auto part = [&c](const ExpressionPtr& p) { return p ? p->evaluate(c) : Value(nullptr); };
+      const auto part = [&c](const ExpressionPtr& p) {
+        return p ? p->evaluate(c) : Value(nullptr);
+      };
       return slice_of(value->evaluate(c), part(from), part(to), part(step), c);
     });
   }
@@ -673,7 +705,8 @@ class ExpressionParser {
     const ParsedArguments arguments = parse_arguments();
     if (name == "raise_exception") {
       return make([args = arguments.args](Context& c) -> Value {
-        c.fail(args.empty() ? "the template refuses this conversation" : to_text(args[0]->evaluate(c), c));
+        c.fail(args.empty() ? "the template refuses this conversation"
+                            : to_text(args[0]->evaluate(c), c));
       });
     }
     if (name == "namespace") {
@@ -731,7 +764,8 @@ class TemplateParser {
         add(block, [text = part.source](Context& c) { c.print(text); });
         continue;
       }
-      auto parser = std::make_shared<ExpressionParser>(tokenize_expression(part, name_), name_, part.line);
+      auto parser =
+          std::make_shared<ExpressionParser>(tokenize_expression(part, name_), name_, part.line);
       if (part.kind == TemplatePart::Kind::kOutput) {
         ExpressionPtr value = parser->parse();
         parser->expect_end();
@@ -808,12 +842,14 @@ class TemplateParser {
       scope[targets[0]] = item;
       return;
     }
-    if (!item.is_array() || item.size() != targets.size()) c.fail("this item does not fit the loop's names");
+    if (!item.is_array() || item.size() != targets.size())
+      c.fail("this item does not fit the loop's names");
     for (std::size_t i = 0; i < targets.size(); ++i) scope[targets[i]] = item[i];
   }
 
   static void run_for(const std::vector<std::string>& targets, const ExpressionPtr& iterable,
-                      const ExpressionPtr& condition, const Block& body, const Block& otherwise, Context& c) {
+                      const ExpressionPtr& condition, const Block& body, const Block& otherwise,
+                      Context& c) {
     const Value all = items_to_list(iterable->evaluate(c), c);
     Value items = Value::array();
     c.scopes.emplace_back();
@@ -825,8 +861,13 @@ class TemplateParser {
     for (std::size_t i = 0; i < items.size(); ++i) {
       c.scopes.back().clear();
       assign(targets, items[i], c);
-      Value loop = {{"index", i + 1}, {"index0", i}, {"first", i == 0}, {"last", i + 1 == items.size()},
-                    {"length", items.size()}, {"revindex", items.size() - i}, {"revindex0", items.size() - i - 1}};
+      Value loop = {{"index", i + 1},
+                    {"index0", i},
+                    {"first", i == 0},
+                    {"last", i + 1 == items.size()},
+                    {"length", items.size()},
+                    {"revindex", items.size() - i},
+                    {"revindex0", items.size() - i - 1}};
       if (i > 0) loop["previtem"] = items[i - 1];
       if (i + 1 < items.size()) loop["nextitem"] = items[i + 1];
       c.scopes.back()["loop"] = std::move(loop);
@@ -934,7 +975,8 @@ RenderedChat ChatTemplate::render(const RenderRequest& request) const {
   return rendered;
 }
 
-const std::string* choose_template(const std::map<std::string, std::string>& templates, bool has_tools) {
+const std::string* choose_template(const std::map<std::string, std::string>& templates,
+                                   bool has_tools) {
   for (const char* name : {"tool_use", "default"}) {
     if (name == std::string_view("tool_use") && !has_tools) continue;
     const auto found = templates.find(name);

@@ -3,10 +3,11 @@
 #include <ctime>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "text/alignment/byte_alignment.h"
 
@@ -21,7 +22,7 @@ struct RenderRequest {
   OrderedJson documents;  // null when there are none
   bool add_generation_prompt = false;
   bool continue_final_message = false;
-  OrderedJson variables = OrderedJson::object();  // win over everything else in the context
+  OrderedJson variables = OrderedJson::object();      // win over everything else in the context
   std::map<std::string, std::string> special_tokens;  // "bos_token" -> "<s>"
   std::optional<std::tm> now;                         // nullopt: the local time
 };

@@ -13,7 +13,9 @@ namespace {
   throw FormatError(fmt::format("{}: line {}: {}", name, line, what));
 }
 
-bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
+bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+}
 
 void strip_right(std::string& text) {
   while (!text.empty() && is_blank(text.back())) text.pop_back();
@@ -44,8 +46,10 @@ std::size_t find_close(const std::string& text, std::size_t begin, const char* c
   char quote = 0;
   for (std::size_t i = begin; i + 1 < text.size(); ++i) {
     if (quote != 0) {
-      if (text[i] == '\\') ++i;
-      else if (text[i] == quote) quote = 0;
+      if (text[i] == '\\')
+        ++i;
+      else if (text[i] == quote)
+        quote = 0;
     } else if (close[0] != '#' && (text[i] == '\'' || text[i] == '"')) {
       quote = text[i];
     } else if (text[i] == close[0] && text[i + 1] == close[1]) {
@@ -78,12 +82,15 @@ std::vector<TemplatePart> split_template(std::string_view source, std::string_vi
     char left = 0, right = 0;
     if (begin < stop && (text[begin] == '-' || text[begin] == '+')) left = text[begin++];
     if (stop > begin && (text[stop - 1] == '-' || text[stop - 1] == '+')) right = text[--stop];
-    if (left == '-') strip_right(literal);
-    else if (left != '+' && kind != '{') strip_line_start(literal, literal_at_line_start);
+    if (left == '-')
+      strip_right(literal);
+    else if (left != '+' && kind != '{')
+      strip_line_start(literal, literal_at_line_start);
     if (!literal.empty()) parts.push_back({TemplatePart::Kind::kText, literal, literal_line});
     literal.clear();
     if (kind != '#') {
-      const auto part_kind = kind == '{' ? TemplatePart::Kind::kOutput : TemplatePart::Kind::kStatement;
+      const auto part_kind =
+          kind == '{' ? TemplatePart::Kind::kOutput : TemplatePart::Kind::kStatement;
       parts.push_back({part_kind, text.substr(begin, stop - begin), line});
     }
     line += static_cast<int>(std::count(text.begin() + static_cast<std::ptrdiff_t>(at),
@@ -113,11 +120,16 @@ class ExpressionLexer {
     const std::string& s = part_.source;
     while (at_ < s.size()) {
       const auto c = static_cast<unsigned char>(s[at_]);
-      if (is_blank(s[at_])) ++at_;
-      else if (std::isalpha(c) || c == '_') take_name();
-      else if (std::isdigit(c)) take_number();
-      else if (c == '\'' || c == '"') take_string();
-      else take_operator();
+      if (is_blank(s[at_]))
+        ++at_;
+      else if (std::isalpha(c) || c == '_')
+        take_name();
+      else if (std::isdigit(c))
+        take_number();
+      else if (c == '\'' || c == '"')
+        take_string();
+      else
+        take_operator();
     }
     tokens_.push_back({TemplateToken::Kind::kEnd, ""});
     return std::move(tokens_);
@@ -126,8 +138,9 @@ class ExpressionLexer {
  private:
   void take_name() {
     const std::size_t begin = at_;
-    while (at_ < part_.source.size() &&
-           (std::isalnum(static_cast<unsigned char>(part_.source[at_])) || part_.source[at_] == '_')) {
+    while (
+        at_ < part_.source.size() &&
+        (std::isalnum(static_cast<unsigned char>(part_.source[at_])) || part_.source[at_] == '_')) {
       ++at_;
     }
     tokens_.push_back({TemplateToken::Kind::kName, part_.source.substr(begin, at_ - begin)});
@@ -144,7 +157,8 @@ class ExpressionLexer {
       if (s[at_] != '_') digits += s[at_];
       ++at_;
     }
-    tokens_.push_back({is_float ? TemplateToken::Kind::kFloat : TemplateToken::Kind::kInteger, digits});
+    tokens_.push_back(
+        {is_float ? TemplateToken::Kind::kFloat : TemplateToken::Kind::kInteger, digits});
   }
 
   void take_string() {
@@ -171,13 +185,28 @@ class ExpressionLexer {
     const char c = part_.source[at_ + 1];
     at_ += 2;
     switch (c) {
-      case 'n': value += '\n'; break;
-      case 't': value += '\t'; break;
-      case 'r': value += '\r'; break;
-      case '\\': case '\'': case '"': value += c; break;
-      case '\n': break;
-      case 'x': case 'u': fail(name_, part_.line, "numeric escapes in strings are not supported yet");
-      default: value += '\\'; value += c;
+      case 'n':
+        value += '\n';
+        break;
+      case 't':
+        value += '\t';
+        break;
+      case 'r':
+        value += '\r';
+        break;
+      case '\\':
+      case '\'':
+      case '"':
+        value += c;
+        break;
+      case '\n':
+        break;
+      case 'x':
+      case 'u':
+        fail(name_, part_.line, "numeric escapes in strings are not supported yet");
+      default:
+        value += '\\';
+        value += c;
     }
   }
 

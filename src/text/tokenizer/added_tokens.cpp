@@ -59,8 +59,8 @@ void AddedTokenMatcher::add(std::string_view pattern, TokenId id, const AddedTok
   entries_.push_back({id, token.single_word, token.lstrip, token.rstrip});
 }
 
-bool AddedTokenMatcher::longest_at(std::string_view text, std::size_t position,
-                                   std::size_t& length, std::size_t& entry) const {
+bool AddedTokenMatcher::longest_at(std::string_view text, std::size_t position, std::size_t& length,
+                                   std::size_t& entry) const {
   std::uint64_t node = 0;
   bool found = false;
   for (std::size_t p = position; p < text.size(); ++p) {

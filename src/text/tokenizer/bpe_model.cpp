@@ -94,8 +94,7 @@ void BpeModel::read_merges(const BpeDefinition& definition, const std::string& s
           fmt::format("{}: merge {} ({} + {}) needs a token that the vocabulary does not have",
                       source, rank, left, right));
     }
-    merges_.set(pair_key(*left_id, *right_id),
-                rank << 32 | static_cast<std::uint32_t>(*id));
+    merges_.set(pair_key(*left_id, *right_id), rank << 32 | static_cast<std::uint32_t>(*id));
   }
 }
 

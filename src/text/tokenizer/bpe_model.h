@@ -56,9 +56,9 @@ class BpeModel {
   bool fuse_unk_, byte_fallback_, ignore_merges_;
   std::optional<TokenId> unk_;
   std::unordered_map<std::string, TokenId> id_by_token_;
-  FlatMap char_ids_;                       // code point -> id of the one-character token
-  std::array<TokenId, 256> byte_ids_{};    // byte level: the token of a byte; else <0xXX>; -1: none
-  FlatMap merges_;                         // (left, right) -> (rank, id)
+  FlatMap char_ids_;                     // code point -> id of the one-character token
+  std::array<TokenId, 256> byte_ids_{};  // byte level: the token of a byte; else <0xXX>; -1: none
+  FlatMap merges_;                       // (left, right) -> (rank, id)
   // Pieces that are known to give exactly one token.
   std::unordered_map<std::string, TokenId> whole_tokens_;
   std::size_t longest_whole_token_ = 0;

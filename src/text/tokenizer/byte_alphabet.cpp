@@ -18,8 +18,8 @@ Alphabet make_alphabet() {
   result.byte_of.fill(-1);
   char32_t next = 0x100;
   for (unsigned byte = 0; byte < 256; ++byte) {
-    const bool printable = (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) ||
-                           byte >= 0xAE;
+    const bool printable =
+        (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
     const char32_t c = printable ? byte : next++;
     result.char_of[byte] = c;
     result.byte_of[c] = static_cast<std::int16_t>(byte);

@@ -12,7 +12,8 @@ namespace {
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
   if (from.empty()) return;
-  for (std::size_t p = text.find(from); p != std::string::npos; p = text.find(from, p + to.size())) {
+  for (std::size_t p = text.find(from); p != std::string::npos;
+       p = text.find(from, p + to.size())) {
     text.replace(p, from.size(), to);
   }
 }
@@ -155,7 +156,8 @@ class BpeSuffix : public Decoder {
 class JoinWithSpaces : public Decoder {
  public:
   void apply(DecodedPieces& state) const override {
-    for (std::size_t i = 1; i < state.pieces.size(); ++i) state.pieces[i].insert(state.pieces[i].begin(), ' ');
+    for (std::size_t i = 1; i < state.pieces.size(); ++i)
+      state.pieces[i].insert(state.pieces[i].begin(), ' ');
   }
 };
 
@@ -197,9 +199,10 @@ std::unique_ptr<Decoder> make_decoder(const Json& object, const JsonPlace& place
   if (type == "BPEDecoder") {
     return std::make_unique<BpeSuffix>(json_value<std::string>(object, "suffix", "</w>", place));
   }
-  place.fail(fmt::format("the decoder {} is not supported (supported: Sequence, ByteLevel, "
-                         "ByteFallback, Fuse, Replace, Strip, Metaspace, BPEDecoder)",
-                         type));
+  place.fail(
+      fmt::format("the decoder {} is not supported (supported: Sequence, ByteLevel, "
+                  "ByteFallback, Fuse, Replace, Strip, Metaspace, BPEDecoder)",
+                  type));
 }
 
 }  // namespace aurum::text

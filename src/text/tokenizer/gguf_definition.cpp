@@ -15,7 +15,14 @@ namespace {
 
 constexpr std::string_view kUnderline = "\xE2\x96\x81";  // U+2581, SentencePiece's space
 
-enum TokenType { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
+enum TokenType {
+  kNormal = 1,
+  kUnknown = 2,
+  kControl = 3,
+  kUserDefined = 4,
+  kUnused = 5,
+  kByte = 6
+};
 
 constexpr const char* kLlama3 =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
@@ -31,12 +38,16 @@ constexpr const char* kDeepseekWords =
     R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 Json split_by(const char* pattern) {
-  return {{"type", "Split"}, {"pattern", {{"Regex", pattern}}}, {"behavior", "Isolated"},
+  return {{"type", "Split"},
+          {"pattern", {{"Regex", pattern}}},
+          {"behavior", "Isolated"},
           {"invert", false}};
 }
 
 Json byte_level(bool use_regex) {
-  return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true},
+  return {{"type", "ByteLevel"},
+          {"add_prefix_space", false},
+          {"trim_offsets", true},
           {"use_regex", use_regex}};
 }
 
@@ -57,10 +68,15 @@ std::vector<PreTokenizerKind> pre_tokenizer_kinds() {
        byte_level(true)},
       {{"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"},
        sequence({{{"type", "Digits"}, {"individual_digits", true}}, byte_level(true)})},
-      {{"qwen2", "deepseek-r1-qwen", "megrez"}, sequence({split_by(kQwen2), byte_level(false)}), true},
+      {{"qwen2", "deepseek-r1-qwen", "megrez"},
+       sequence({split_by(kQwen2), byte_level(false)}),
+       true},
       {{"qwen35"}, sequence({split_by(kQwen35), byte_level(false)}), true},
       {{"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2"},
-       sequence({split_by(kLlama3), byte_level(false)}), false, true, true},
+       sequence({split_by(kLlama3), byte_level(false)}),
+       false,
+       true,
+       true},
       {{"smaug-bpe", "dbrx-llama3"}, sequence({split_by(kLlama3), byte_level(false)})},
       {{"gpt-4o", "llama4"}, sequence({split_by(kGpt4o), byte_level(false)})},
       {{"tekken"}, sequence({split_by(kTekken), byte_level(false)}), false, true, true},
@@ -72,8 +88,10 @@ std::vector<PreTokenizerKind> pre_tokenizer_kinds() {
 
 PreTokenizerKind find_kind(const GgufVocabulary& v) {
   if (v.pre.empty() || v.pre == "default") {
-    log_warning("{}: tokenizer.ggml.pre is \"{}\"; GPT-2's pattern is assumed. A tokenizer.json "
-                "beside the file would be exact", v.source, v.pre);
+    log_warning(
+        "{}: tokenizer.ggml.pre is \"{}\"; GPT-2's pattern is assumed. A tokenizer.json "
+        "beside the file would be exact",
+        v.source, v.pre);
   }
   std::string known;
   for (PreTokenizerKind& kind : pre_tokenizer_kinds()) {
@@ -82,8 +100,10 @@ PreTokenizerKind find_kind(const GgufVocabulary& v) {
       if (!name.empty()) known += fmt::format("{}{}", known.empty() ? "" : ", ", name);
     }
   }
-  throw FormatError(fmt::format("{}: tokenizer.ggml.pre = {} is not supported (supported: {}); put "
-                                "the model's tokenizer.json beside the file", v.source, v.pre, known));
+  throw FormatError(
+      fmt::format("{}: tokenizer.ggml.pre = {} is not supported (supported: {}); put "
+                  "the model's tokenizer.json beside the file",
+                  v.source, v.pre, known));
 }
 
 int token_type(const GgufVocabulary& v, std::size_t id) {
@@ -149,7 +169,9 @@ Json post_processor(const GgufVocabulary& v, bool bos_by_default) {
   surround("A", 0, single);
   surround("A", 0, pair);
   surround("B", 1, pair);
-  return {{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair},
+  return {{"type", "TemplateProcessing"},
+          {"single", single},
+          {"pair", pair},
           {"special_tokens", specials}};
 }
 
@@ -184,7 +206,8 @@ void define_byte_level(const GgufVocabulary& v, TokenizerDefinition& out) {
     const std::string& merge = v.merges[i];
     const std::size_t space = merge.empty() ? std::string::npos : merge.find(' ', 1);
     if (space == std::string::npos) {
-      throw FormatError(fmt::format("{}: tokenizer.ggml.merges[{}] is not two tokens", v.source, i));
+      throw FormatError(
+          fmt::format("{}: tokenizer.ggml.merges[{}] is not two tokens", v.source, i));
     }
     out.model.merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
   }
@@ -223,8 +246,8 @@ void merges_from_scores(const GgufVocabulary& v, BpeDefinition& model) {
       const auto left = ids.find(token.substr(0, p)), right = ids.find(token.substr(p));
       if (left != ids.end() && right != ids.end()) {
         local.emplace_back(left->second, right->second,
-                           Merge{score, left_chars, chars - left_chars,
-                                 static_cast<TokenId>(id), static_cast<std::uint32_t>(p)});
+                           Merge{score, left_chars, chars - left_chars, static_cast<TokenId>(id),
+                                 static_cast<std::uint32_t>(p)});
       }
       ++left_chars;
     }
@@ -261,7 +284,8 @@ void define_sentencepiece(const GgufVocabulary& v, TokenizerDefinition& out) {
   }
   std::erase_if(out.added_tokens,
                 [&](const AddedToken& token) { return is_blank_run(token.content); });
-  const Json replace = {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kUnderline}};
+  const Json replace = {
+      {"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kUnderline}};
   const Json back = {{"type", "Replace"}, {"pattern", {{"String", kUnderline}}}, {"content", " "}};
   std::vector<Json> decoders = {back, {{"type", "ByteFallback"}}, {{"type", "Fuse"}}};
   if (v.add_space_prefix.value_or(true)) {
@@ -283,8 +307,10 @@ void define_sentencepiece(const GgufVocabulary& v, TokenizerDefinition& out) {
 
 TokenizerDefinition define_from_gguf(const GgufVocabulary& v) {
   if (v.tokens.empty()) {
-    throw FormatError(fmt::format("{}: there is no tokenizer.ggml.tokens; give --tokenizer, or put "
-                                  "the model's tokenizer.json beside the file", v.source));
+    throw FormatError(
+        fmt::format("{}: there is no tokenizer.ggml.tokens; give --tokenizer, or put "
+                    "the model's tokenizer.json beside the file",
+                    v.source));
   }
   TokenizerDefinition out;
   out.source = v.source;
@@ -295,9 +321,10 @@ TokenizerDefinition define_from_gguf(const GgufVocabulary& v) {
   } else if (v.model == "llama") {
     define_sentencepiece(v, out);
   } else {
-    throw FormatError(fmt::format("{}: tokenizer.ggml.model = {} is not supported (supported: gpt2, "
-                                  "llama); put the model's tokenizer.json beside the file",
-                                  v.source, v.model));
+    throw FormatError(
+        fmt::format("{}: tokenizer.ggml.model = {} is not supported (supported: gpt2, "
+                    "llama); put the model's tokenizer.json beside the file",
+                    v.source, v.model));
   }
   name_special_tokens(v, out);
   return out;

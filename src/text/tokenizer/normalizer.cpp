@@ -1,10 +1,10 @@
 #include "text/tokenizer/normalizer.h"
 
-#include <unicode/uchar.h>
-#include <unicode/ustring.h>
-
 #include <functional>
 #include <vector>
+
+#include <unicode/uchar.h>
+#include <unicode/ustring.h>
 
 #include "text/tokenizer/pattern.h"
 #include "text/unicode/normalization.h"
@@ -179,9 +179,10 @@ std::unique_ptr<Normalizer> make_normalizer(const Json& object, const JsonPlace&
     return std::make_unique<StripNormalizer>(json_value(object, "strip_left", true, place),
                                              json_value(object, "strip_right", true, place));
   }
-  place.fail(fmt::format("the normalizer {} is not supported (supported: Sequence, NFC, NFD, NFKC, "
-                         "NFKD, Replace, Prepend, Lowercase, Strip, StripAccents)",
-                         type));
+  place.fail(
+      fmt::format("the normalizer {} is not supported (supported: Sequence, NFC, NFD, NFKC, "
+                  "NFKD, Replace, Prepend, Lowercase, Strip, StripAccents)",
+                  type));
 }
 
 }  // namespace aurum::text

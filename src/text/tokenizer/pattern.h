@@ -21,7 +21,8 @@ class Pattern {
   bool find(std::string_view text, std::size_t from, RegexMatch& match) const;
 
  private:
-  explicit Pattern(std::variant<std::string, std::shared_ptr<Regex>> what) : what_(std::move(what)) {}
+  explicit Pattern(std::variant<std::string, std::shared_ptr<Regex>> what)
+      : what_(std::move(what)) {}
   std::variant<std::string, std::shared_ptr<Regex>> what_;
 };
 

@@ -66,8 +66,7 @@ class WindowStreamDecoder : public StreamDecoder {
  private:
   std::string fresh_text() const {
     const std::string whole = tokenizer_.decode(window_, false);
-    const std::string before =
-        tokenizer_.decode(std::span(window_).subspan(0, settled_), false);
+    const std::string before = tokenizer_.decode(std::span(window_).subspan(0, settled_), false);
     return whole.substr(std::min(before.size(), whole.size()));
   }
 
@@ -212,7 +211,8 @@ void PipelineTokenizer::find_special_tokens() {
   special_.eos = find("eos_token");
   special_.pad = find("pad_token");
   special_.unk = find("unk_token");
-  if (!special_.unk && definition_.model.unk_token) special_.unk = id_of(*definition_.model.unk_token);
+  if (!special_.unk && definition_.model.unk_token)
+    special_.unk = id_of(*definition_.model.unk_token);
   special_.end_of_turn = definition_.end_of_turn;
   auto& ends = special_.end_of_turn;
   if (special_.eos && std::find(ends.begin(), ends.end(), *special_.eos) == ends.end()) {
@@ -276,8 +276,8 @@ Encoding PipelineTokenizer::encode(std::string_view text, bool add_special_token
     for (Utf8Unit unit = utf8_unit(text, at); unit.valid; unit = utf8_unit(text, at)) {
       at += unit.length;
     }
-    throw InputError(fmt::format(
-        "the text to tokenize is not UTF-8 at byte {}; convert it to UTF-8 first", at));
+    throw InputError(
+        fmt::format("the text to tokenize is not UTF-8 at byte {}; convert it to UTF-8 first", at));
   }
   if (text.size() >= std::numeric_limits<std::uint32_t>::max() / 4) {
     throw InputError("the text to tokenize is 1 GiB or more; split it");

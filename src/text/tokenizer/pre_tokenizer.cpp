@@ -46,7 +46,9 @@ void split_stretches(const std::vector<Stretch>& stretches, SplitBehavior behavi
       case SplitBehavior::kRemoved:
         if (!matched) push_piece(out, range);
         break;
-      case SplitBehavior::kIsolated: push_piece(out, range); break;
+      case SplitBehavior::kIsolated:
+        push_piece(out, range);
+        break;
       case SplitBehavior::kMergedWithPrevious:
         if (matched && !previous_matched && has_previous) {
           out.back().end = range.end;
@@ -94,8 +96,7 @@ class PatternSplit : public PreTokenizer {
     out.reserve(state.pieces.size() + state.text.text().size() / 4);
     std::vector<Stretch> stretches;
     for (const PieceRange piece : state.pieces) {
-      const std::string_view text =
-          state.text.text().substr(piece.begin, piece.end - piece.begin);
+      const std::string_view text = state.text.text().substr(piece.begin, piece.end - piece.begin);
       if (behavior_ == SplitBehavior::kIsolated) {
         split_isolated(text, piece.begin, out);
       } else {
@@ -320,8 +321,8 @@ std::unique_ptr<PreTokenizer> make_simple(const std::string& type, const Json& o
                                           SplitBehavior::kRemoved, true);
   }
   if (type == "CharDelimiterSplit") {
-    return std::make_unique<PatternSplit>(
-        Pattern::literal(json_string(object, "delimiter", place)), SplitBehavior::kRemoved, false);
+    return std::make_unique<PatternSplit>(Pattern::literal(json_string(object, "delimiter", place)),
+                                          SplitBehavior::kRemoved, false);
   }
   if (type == "BertPreTokenizer") {
     std::vector<std::unique_ptr<PreTokenizer>> steps;

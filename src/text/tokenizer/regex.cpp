@@ -1,11 +1,11 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "text/tokenizer/regex.h"
 
-#include <pcre2.h>
-
 #include <array>
 #include <cctype>
 #include <vector>
+
+#include <pcre2.h>
 
 #include "base/error.h"
 
@@ -13,11 +13,12 @@ namespace aurum::text {
 namespace {
 
 constexpr std::array<std::string_view, 12> kScripts = {
-    "Han",   "Hiragana", "Katakana", "Latin",  "Greek", "Cyrillic",
+    "Han",    "Hiragana", "Katakana", "Latin",  "Greek",      "Cyrillic",
     "Arabic", "Hebrew",   "Thai",     "Hangul", "Devanagari", "Bopomofo"};
 
-// Emoji of Unicode 15 and 16 (category So), which PCRE2 before 10.46 takes for unassigned. The other
-// characters that are newer than its tables do not occur in patterns' symbol classes in practice.
+// Emoji of Unicode 15 and 16 (category So), which PCRE2 before 10.46 takes for unassigned. The
+// other characters that are newer than its tables do not occur in patterns' symbol classes in
+// practice.
 constexpr std::string_view kNewSymbols =
     "\\x{1F6DC}\\x{1FA75}-\\x{1FA77}\\x{1FA89}\\x{1FA8F}\\x{1FAAD}-\\x{1FAAF}\\x{1FABB}-\\x{1FABF}"
     "\\x{1FAC6}\\x{1FACE}-\\x{1FACF}\\x{1FADA}-\\x{1FADC}\\x{1FADF}\\x{1FAE8}-\\x{1FAE9}"
@@ -31,12 +32,23 @@ class Rewriter {
     while (at_ < in_.size()) {
       const std::size_t atom_begin = out_.size();
       switch (in_[at_]) {
-        case '\\': escape(false); break;
-        case '[': char_class(); break;
-        case '(': open_group(); continue;
-        case ')': close_group(); break;
-        case '{': copy(1); continue;
-        default: copy_char();
+        case '\\':
+          escape(false);
+          break;
+        case '[':
+          char_class();
+          break;
+        case '(':
+          open_group();
+          continue;
+        case ')':
+          close_group();
+          break;
+        case '{':
+          copy(1);
+          continue;
+        default:
+          copy_char();
       }
       last_atom_ = in_after_group_ ? group_begin_ : atom_begin;
       in_after_group_ = false;
@@ -47,8 +59,8 @@ class Rewriter {
 
  private:
   [[noreturn]] void refuse(std::string_view what) const {
-    throw FormatError(fmt::format("{}: the pattern {} uses {}, which is not supported", where_,
-                                  in_, what));
+    throw FormatError(
+        fmt::format("{}: the pattern {} uses {}, which is not supported", where_, in_, what));
   }
   void copy(std::size_t count) {
     out_ += in_.substr(at_, count);
@@ -66,9 +78,12 @@ class Rewriter {
   void escape(bool in_class) {
     if (at_ + 1 >= in_.size()) refuse("a trailing backslash");
     switch (in_[at_ + 1]) {
-      case 's': return emit(2, "\\p{wspace}");
-      case 'S': return emit(2, "\\P{wspace}");
-      case 'h': return emit(2, in_class ? "0-9a-fA-F" : "[0-9a-fA-F]");
+      case 's':
+        return emit(2, "\\p{wspace}");
+      case 'S':
+        return emit(2, "\\P{wspace}");
+      case 'h':
+        return emit(2, in_class ? "0-9a-fA-F" : "[0-9a-fA-F]");
       case 'H':
         if (in_class) refuse("\\H in a set");
         return emit(2, "[^0-9a-fA-F]");
@@ -78,7 +93,8 @@ class Rewriter {
         if (in_class) refuse("\\W in a set");
         return emit(2, "[^\\p{L}\\p{M}\\p{N}\\p{Pc}]");
       case 'p':
-      case 'P': return property(in_class);
+      case 'P':
+        return property(in_class);
       default:
         copy(1);
         copy_char();
@@ -131,7 +147,8 @@ class Rewriter {
     if (in_.substr(at_, 1) != "?") return;
     // Flags: in Ruby (?m) lets the dot match newlines, and there is no (?s).
     std::size_t end = at_ + 1;
-    while (end < in_.size() && (std::isalpha(static_cast<unsigned char>(in_[end])) || in_[end] == '-')) {
+    while (end < in_.size() &&
+           (std::isalpha(static_cast<unsigned char>(in_[end])) || in_[end] == '-')) {
       ++end;
     }
     if (end >= in_.size() || (in_[end] != ':' && in_[end] != ')')) return;
@@ -222,14 +239,15 @@ bool Regex::find(std::string_view text, std::size_t from, RegexMatch& match) con
                              scratch.data, nullptr);
   }
   if (!code_->jit || result == PCRE2_ERROR_JIT_STACKLIMIT) {
-    result = pcre2_match(code_->code, subject, text.size(), from,
-                         PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, scratch.data, nullptr);
+    result = pcre2_match(code_->code, subject, text.size(), from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT,
+                         scratch.data, nullptr);
   }
   if (result == PCRE2_ERROR_NOMATCH) return false;
   if (result < 0) {
-    throw InputError(fmt::format("{}: matching gave up near byte {} of a text of {} bytes (PCRE2 "
-                                 "error {}); split the text",
-                                 code_->where, from, text.size(), result));
+    throw InputError(
+        fmt::format("{}: matching gave up near byte {} of a text of {} bytes (PCRE2 "
+                    "error {}); split the text",
+                    code_->where, from, text.size(), result));
   }
   const PCRE2_SIZE* ovector = pcre2_get_ovector_pointer(scratch.data);
   match = {ovector[0], ovector[1]};

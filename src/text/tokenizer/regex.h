@@ -6,8 +6,8 @@
 
 namespace aurum::text {
 
-// Rewrites a pattern from Oniguruma's Ruby syntax, in which tokenizer files are written, to PCRE2's.
-// Throws FormatError("<where>: ...") for constructs that PCRE2 has no equal for.
+// Rewrites a pattern from Oniguruma's Ruby syntax, in which tokenizer files are written, to
+// PCRE2's. Throws FormatError("<where>: ...") for constructs that PCRE2 has no equal for.
 std::string rewrite_oniguruma(std::string_view pattern, const std::string& where);
 
 struct RegexMatch {

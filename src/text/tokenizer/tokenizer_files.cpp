@@ -1,8 +1,8 @@
 // Reads and writes the files of a Hugging Face tokenizer.
-#include <simdjson.h>
-
 #include <algorithm>
 #include <array>
+
+#include <simdjson.h>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -18,9 +18,8 @@ namespace fs = std::filesystem;
 // Ids are indexes of tables; more than this is a broken file, not a vocabulary.
 constexpr std::uint64_t kMaxVocabulary = 1 << 24;
 
-constexpr std::array<const char*, 7> kNamedTokens = {"bos_token", "eos_token", "unk_token",
-                                                     "sep_token", "pad_token", "cls_token",
-                                                     "mask_token"};
+constexpr std::array<const char*, 7> kNamedTokens = {
+    "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
 
 Json parse_json(const std::string& text, const std::string& where) {
   try {
@@ -133,7 +132,8 @@ void read_tokenizer_json(const fs::path& path, TokenizerDefinition& out) {
   const simdjson::padded_string content{read_file(path)};
   simdjson::dom::element root;
   if (const auto error = parser.parse(content).get(root); error != simdjson::SUCCESS) {
-    throw FormatError(fmt::format("{}: not JSON: {}", path.string(), simdjson::error_message(error)));
+    throw FormatError(
+        fmt::format("{}: not JSON: {}", path.string(), simdjson::error_message(error)));
   }
   if (const std::string version = text_of(root, "version"); !version.empty() && version != "1.0") {
     throw FormatError(fmt::format("{}: /version is {}, only 1.0 is known", path.string(), version));

@@ -1,12 +1,12 @@
 #include "text/unicode/normalization.h"
 
+#include <algorithm>
+#include <vector>
+
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
 #include <unicode/unistr.h>
-
-#include <algorithm>
-#include <vector>
 
 #include "base/error.h"
 #include "text/unicode/utf8.h"
@@ -34,10 +34,14 @@ Form find_form(NormalizationForm form) {
   const icu::Normalizer2* nfkc = checked(icu::Normalizer2::getNFKCInstance(error), error);
   const icu::Normalizer2* nfkd = checked(icu::Normalizer2::getNFKDInstance(error), error);
   switch (form) {
-    case NormalizationForm::kNfc: return {nfc, nfc, true};
-    case NormalizationForm::kNfd: return {nfd, nfd, false};
-    case NormalizationForm::kNfkc: return {nfkc, nfkc, true};
-    case NormalizationForm::kNfkd: return {nfkd, nfkd, false};
+    case NormalizationForm::kNfc:
+      return {nfc, nfc, true};
+    case NormalizationForm::kNfd:
+      return {nfd, nfd, false};
+    case NormalizationForm::kNfkc:
+      return {nfkc, nfkc, true};
+    case NormalizationForm::kNfkd:
+      return {nfkd, nfkd, false};
   }
   throw InternalError("unknown normalization form");
 }
@@ -73,8 +77,9 @@ void reorder(std::u32string& text) {
     std::size_t end = begin;
     while (end < text.size() && combining_class(text[end]) != 0) ++end;
     std::stable_sort(text.begin() + static_cast<std::ptrdiff_t>(begin),
-                     text.begin() + static_cast<std::ptrdiff_t>(end),
-                     [](char32_t a, char32_t b) { return combining_class(a) < combining_class(b); });
+                     text.begin() + static_cast<std::ptrdiff_t>(end), [](char32_t a, char32_t b) {
+                       return combining_class(a) < combining_class(b);
+                     });
     begin = end;
   }
 }
@@ -124,7 +129,8 @@ std::string normalize_segment(const Form& form, std::string_view segment) {
 
 MappedText normalize(MappedText source, NormalizationForm which) {
   const std::string_view text = source.text();
-  if (std::none_of(text.begin(), text.end(), [](char c) { return static_cast<signed char>(c) < 0; })) {
+  if (std::none_of(text.begin(), text.end(),
+                   [](char c) { return static_cast<signed char>(c) < 0; })) {
     return source;
   }
   const Form form = find_form(which);

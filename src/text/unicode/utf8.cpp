@@ -127,9 +127,7 @@ bool is_word_char(char32_t c) {
          u_hasBinaryProperty(code, UCHAR_JOIN_CONTROL) != 0;
 }
 
-bool is_numeric(char32_t c) {
-  return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_N_MASK) != 0;
-}
+bool is_numeric(char32_t c) { return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_N_MASK) != 0; }
 
 bool is_punctuation(char32_t c) {
   if (c < 0x80) {

@@ -33,16 +33,15 @@ Utf8Unit utf8_unit(std::string_view bytes, std::size_t position);
 // Replaces each maximal invalid subpart by U+FFFD, as WHATWG and Python's errors="replace" do.
 // When `boundaries` is given it is mapped from byte positions of `bytes` (rising) to positions of
 // the result; a position inside a replaced subpart goes to its start.
-std::string decode_lossily(std::string_view bytes,
-                           std::vector<std::int64_t>* boundaries = nullptr);
+std::string decode_lossily(std::string_view bytes, std::vector<std::int64_t>* boundaries = nullptr);
 
 // Length of the longest prefix that no further byte can change.
 std::size_t complete_utf8_prefix(std::string_view bytes);
 
-bool is_white_space(char32_t c);   // the 25 White_Space characters
-bool is_word_char(char32_t c);     // \w: alphabetic, marks, decimal digits, connectors, joiners
-bool is_numeric(char32_t c);       // categories Nd, Nl, No
-bool is_punctuation(char32_t c);   // ASCII punctuation and symbols, or category P
-bool is_mark(char32_t c);          // category M in Unicode 9
+bool is_white_space(char32_t c);  // the 25 White_Space characters
+bool is_word_char(char32_t c);    // \w: alphabetic, marks, decimal digits, connectors, joiners
+bool is_numeric(char32_t c);      // categories Nd, Nl, No
+bool is_punctuation(char32_t c);  // ASCII punctuation and symbols, or category P
+bool is_mark(char32_t c);         // category M in Unicode 9
 
 }  // namespace aurum::text
