@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <iosfwd>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -39,10 +41,26 @@ struct JsonLinesOptions {
 };
 void add_json_lines_options(CLI::App& command, JsonLinesOptions& options);
 
-// Calls `answer` for each input line and writes what it returns, one line each, in order. A line
-// that is not JSON, or for which `answer` throws an aurum::Error, gives {"error", "line"} in its
-// place and the whole call throws ExitWithCode{2} at the end. An output file is written whole or
-// not at all.
+// One line of input and what to print for it.
+struct JsonLine {
+  std::int64_t number = 0;  // in the input, from 1
+  nlohmann::ordered_json request, result;
+  bool failed = false;
+
+  // Sets `result` to what `work` returns; an aurum::Error or a JSON error that it throws becomes
+  // {"error", "line"}.
+  void answer(const std::function<nlohmann::ordered_json()>& work);
+};
+
+// Calls `answer` for groups of up to `group_size` input lines and writes their results, one line
+// each, in order. A group never waits for lines that are not there yet. Lines that are not JSON
+// objects come with `failed` set. When any line failed, the whole call throws ExitWithCode{2} at
+// the end. An output file is written whole or not at all.
+using JsonLineGroupAnswer = std::function<void(std::vector<JsonLine>& lines)>;
+void answer_json_line_groups(const JsonLinesOptions& options, std::size_t group_size,
+                             const JsonLineGroupAnswer& answer);
+
+// The same line by line.
 using JsonLineAnswer = std::function<nlohmann::ordered_json(const nlohmann::ordered_json& request)>;
 void answer_json_lines(const JsonLinesOptions& options, const JsonLineAnswer& answer);
 

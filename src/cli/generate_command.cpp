@@ -1,7 +1,11 @@
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <iostream>
+#include <iterator>
 #include <optional>
+#include <span>
+#include <utility>
 
 #include <unistd.h>
 
@@ -19,6 +23,8 @@ namespace {
 using nlohmann::ordered_json;
 using rollout::Rollout;
 using rollout::RolloutRequest;
+
+constexpr std::size_t kLinesTogether = 128;
 
 struct GenerateOptions {
   std::string model, tokenizer, revision = "main", dtype = "bfloat16", prompt;
@@ -76,13 +82,29 @@ class Generator {
         source_([this] { return rollout::make_decoder_model(checkpoint_, dtype()); },
                 end_of_turn_ids(), tokenizer_->vocab_size()) {}
 
-  ordered_json answer(const ordered_json& request) {
-    const Job job = job_of(request);
-    ordered_json completions = ordered_json::array();
-    for (const Rollout& rollout : run(job)) completions.push_back(result_of(rollout));
-    ordered_json result = completions.front();
-    if (job.num_completions > 1) result["completions"] = std::move(completions);
-    return result;
+  ordered_json answer(const ordered_json& request) { return results_of(run(job_of(request))); }
+
+  // Answers all good lines together, so that their sequences share each pass over the weights.
+  void answer(std::vector<JsonLine>& lines) {
+    std::vector<RolloutRequest> requests;
+    std::vector<std::pair<JsonLine*, std::size_t>> owners;  // a line and its number of requests
+    for (JsonLine& line : lines) {
+      if (line.failed) continue;
+      std::vector<RolloutRequest> own;
+      line.answer([&]() -> ordered_json {
+        own = requests_of(job_of(line.request));
+        return {};
+      });
+      if (line.failed) continue;
+      owners.emplace_back(&line, own.size());
+      std::move(own.begin(), own.end(), std::back_inserter(requests));
+    }
+    const std::vector<Rollout> rollouts = source_.generate(requests);
+    std::span<const Rollout> rest = rollouts;
+    for (const auto& [line, count] : owners) {
+      line->result = results_of(rest.first(count));
+      rest = rest.subspan(count);
+    }
   }
 
   // Answers once, writing to the terminal as tokens come. Returns the text.
@@ -150,18 +172,26 @@ class Generator {
     chat.tools = request.value("tools", ordered_json());
     chat.add_generation_prompt = true;
     chat.special_tokens = tokenizer_->special_tokens().by_name;
-    const std::string* source =
-        text::choose_template(tokenizer_->chat_templates(), !chat.tools.is_null());
-    if (!source) {
+    const text::ChatTemplate* chat_template = template_for(!chat.tools.is_null());
+    if (chat_template == nullptr) {
       throw InputError(
           fmt::format("{} has no chat template; give \"prompt\" instead of "
                       "\"messages\"",
                       options_.model));
     }
-    return text::ChatTemplate::parse(*source, "chat_template").render(chat).text;
+    return chat_template->render(chat).text;
   }
 
-  std::vector<Rollout> run(const Job& job, const rollout::TokenCallback& on_token = {}) {
+  // The parsed template for requests with or without tools; null when the model has none.
+  const text::ChatTemplate* template_for(bool with_tools) const {
+    const std::string* source = text::choose_template(tokenizer_->chat_templates(), with_tools);
+    if (source == nullptr) return nullptr;
+    auto& parsed = templates_[with_tools];
+    if (!parsed) parsed = text::ChatTemplate::parse(*source, options_.model + ": chat template");
+    return &*parsed;
+  }
+
+  static std::vector<RolloutRequest> requests_of(const Job& job) {
     std::vector<RolloutRequest> requests;
     for (std::int64_t i = 0; i < job.num_completions; ++i) {
       requests.push_back({.prompt_ids = job.prompt_ids,
@@ -169,7 +199,20 @@ class Generator {
                           .seed = job.seed,
                           .stream_index = static_cast<std::uint64_t>(i)});
     }
-    return source_.generate(requests, on_token);
+    return requests;
+  }
+
+  std::vector<Rollout> run(const Job& job, const rollout::TokenCallback& on_token = {}) {
+    return source_.generate(requests_of(job), on_token);
+  }
+
+  // The first completion's fields, and all of them under "completions" when there are several.
+  ordered_json results_of(std::span<const Rollout> rollouts) const {
+    ordered_json completions = ordered_json::array();
+    for (const Rollout& rollout : rollouts) completions.push_back(result_of(rollout));
+    ordered_json result = completions.front();
+    if (rollouts.size() > 1) result["completions"] = std::move(completions);
+    return result;
   }
 
   ordered_json result_of(const Rollout& rollout) const {
@@ -183,6 +226,7 @@ class Generator {
   std::shared_ptr<const text::Tokenizer> tokenizer_;
   std::shared_ptr<const weights::Checkpoint> checkpoint_;
   rollout::LocalRolloutSource source_;
+  mutable std::array<std::optional<text::ChatTemplate>, 2> templates_;  // by "with tools"
 };
 
 ordered_json user_turn(const std::string& text) { return {{"role", "user"}, {"content", text}}; }
@@ -223,8 +267,8 @@ void run_generate(const GenerateOptions& options) {
   if (options.lines.input == "-" && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) {
     return chat(generator);
   }
-  answer_json_lines(options.lines,
-                    [&](const ordered_json& request) { return generator.answer(request); });
+  answer_json_line_groups(options.lines, kLinesTogether,
+                          [&](std::vector<JsonLine>& lines) { generator.answer(lines); });
 }
 
 }  // namespace

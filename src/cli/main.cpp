@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <ios>
 #include <new>
 #include <string>
 #include <vector>
@@ -87,6 +88,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
+  std::ios::sync_with_stdio(false);  // lets JSON-lines commands see what input is ready
   try {
     return run(argc, argv);
   } catch (const aurum::cli::ExitWithCode& exit) {

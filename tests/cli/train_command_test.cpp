@@ -1,0 +1,132 @@
+#include <fstream>
+#include <iterator>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/program.h"
+#include "tests/support/temporary_folder.h"
+#include "tests/support/tiny_model.h"
+
+namespace aurum::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing_support::ProgramResult;
+using testing_support::run_aurum;
+using testing_support::run_aurum_until;
+
+std::string read_bytes(const fs::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+class TrainCommand : public testing::Test {
+ protected:
+  TrainCommand() { testing_support::write_tiny_run(folder_.path(), 8); }
+
+  std::string path(const std::string& name) const { return (folder_.path() / name).string(); }
+  std::vector<std::string> command(std::vector<std::string> more = {}) const {
+    more.insert(more.begin(), {"train", "-c", path("config.yaml")});
+    return more;
+  }
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream(path(name), std::ios::binary) << text;
+  }
+  std::vector<nlohmann::json> metrics(const std::string& run) const {
+    std::vector<nlohmann::json> lines;
+    std::ifstream stream(path(run + "/metrics_rank0000.jsonl"));
+    for (std::string line; std::getline(stream, line);)
+      lines.push_back(nlohmann::json::parse(line));
+    return lines;
+  }
+
+  testing_support::TemporaryFolder folder_;
+};
+
+TEST_F(TrainCommand, DistilsAStudentFromATeacherWithAnotherTokenizer) {
+  const ProgramResult result = run_aurum(command());
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  std::vector<double> evaluations;
+  for (const auto& line : metrics("run")) {
+    if (line.contains("eval_loss")) evaluations.push_back(line["eval_loss"]);
+  }
+  ASSERT_EQ(evaluations.size(), 3u);
+  EXPECT_LT(evaluations.back(), 0.9 * evaluations.front());
+  for (const char* name :
+       {"run/config.json", "run/generation_config.json", "run/model.safetensors",
+        "run/tokenizer.json", "run/trainer_state.json", "run/telemetry/training_config.yaml",
+        "run/checkpoint-4/model.safetensors", "run/checkpoint-8/trainer_state.json"}) {
+    EXPECT_TRUE(fs::exists(path(name))) << name;
+  }
+}
+
+TEST_F(TrainCommand, EndsInTheSameWeightsAfterAKillAtAnyStep) {
+  ASSERT_EQ(run_aurum(command({"--training.output_dir", path("whole")})).exit_code, 0);
+  const std::string expected = read_bytes(path("whole/model.safetensors"));
+  for (const std::size_t num_lines : {1u, 2u, 5u, 8u}) {
+    const std::string run = "killed-" + std::to_string(num_lines);
+    const auto resumable = command(
+        {"--training.output_dir", path(run), "--training.try_resume_from_last_checkpoint", "true"});
+    EXPECT_EQ(
+        run_aurum_until(resumable, path(run + "/metrics_rank0000.jsonl"), num_lines).exit_code,
+        128 + 9);
+    ASSERT_FALSE(fs::exists(path(run + "/model.safetensors")));
+    const ProgramResult resumed = run_aurum(resumable);
+    ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+    EXPECT_EQ(read_bytes(path(run + "/model.safetensors")), expected) << num_lines << " lines";
+    EXPECT_EQ(metrics(run).size(), metrics("whole").size());
+  }
+}
+
+TEST_F(TrainCommand, AnswersWrongInputWithOneLineAndExitCode2) {
+  const std::string student = read_bytes(path("student/model.safetensors"));
+  fs::create_directories(path("half"));
+  for (const char* name : {"config.json", "tokenizer.json", "tokenizer_config.json"}) {
+    fs::copy(path(std::string("student/") + name), path(std::string("half/") + name));
+  }
+  write("half/model.safetensors", student.substr(0, student.size() / 2));
+  write("cut.gguf", std::string("GGUF\3\0\0\0\7\0\0\0", 12));
+  write("text.txt", "no model\n");
+  write("broken.jsonl", "{\"messages\": [{\"role\": \"user\"\n");
+  write("empty.jsonl", "");
+  write("typo.yaml", "training:\n  learning_rat: 1\n");
+  const std::string rows = "--data.train.datasets[0].dataset_path";
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"train", "-c", path("missing.yaml")}, "missing.yaml"},
+      {{"train", "-c", path("typo.yaml")}, "learning_rate"},
+      {command({"--training.gold.temperature", ".nan"}), "training.gold.temperature"},
+      {command({"--training.max_steps", "many"}), "training.max_steps"},
+      {command({"--training.output_dir", path("text.txt")}), "text.txt"},
+      {command({rows, path("broken.jsonl")}), "broken.jsonl"},
+      {command({rows, path("empty.jsonl")}), "no rows"},
+      {command({rows, path("missing.jsonl")}), "missing.jsonl"},
+      {command({"--model.model_name", path("text.txt")}), "text.txt"},
+      {command({"--model.model_name", path("half")}), "model.safetensors"},
+      {command({"--training.gold.teacher_model_name_or_path", path("cut.gguf")}), "cut.gguf"},
+      {command({"--training.gold.use_uld_loss", "false"}), "use_uld_loss: true"}};
+  for (const auto& [arguments, message] : cases) {
+    const ProgramResult result = run_aurum(arguments);
+    EXPECT_EQ(result.exit_code, 2) << result.err;
+    EXPECT_THAT(result.err, HasSubstr(message));
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+    EXPECT_FALSE(fs::exists(path("run/model.safetensors")));
+  }
+  EXPECT_EQ(read_bytes(path("text.txt")), "no model\n");
+}
+
+TEST_F(TrainCommand, RefusesAFolderWithAnotherRunUnlessToldTo) {
+  ASSERT_EQ(run_aurum(command({"--training.max_steps", "1"})).exit_code, 0);
+  const std::string before = read_bytes(path("run/model.safetensors"));
+  const ProgramResult refused = run_aurum(command());
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("--overwrite"));
+  EXPECT_EQ(read_bytes(path("run/model.safetensors")), before);
+  EXPECT_EQ(run_aurum(command({"--overwrite"})).exit_code, 0);
+  EXPECT_NE(read_bytes(path("run/model.safetensors")), before);
+}
+
+}  // namespace
+}  // namespace aurum::cli
