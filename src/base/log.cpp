@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdio>
 #include <mutex>
+#include <utility>
 
 #include "base/error.h"
 
@@ -40,6 +41,15 @@ void set_log_sink(LogSink new_sink) {
   const std::lock_guard lock(sink_mutex);
   sink = new_sink ? std::move(new_sink) : write_to_stderr;
 }
+
+void add_log_sink(LogSink also) {
+  set_log_sink([also = std::move(also)](LogLevel level, std::string_view line) {
+    write_to_stderr(level, line);
+    also(level, line);
+  });
+}
+
+std::string_view log_level_name(LogLevel level) { return kNames[static_cast<int>(level)]; }
 
 void log_line(LogLevel level, std::string_view line) {
   if (level < threshold.load()) return;

@@ -1,10 +1,14 @@
 // aurum train: wires a configuration, files, models and the trainer together.
 
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <csignal>
+#include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iomanip>
 #include <optional>
 
 #include <fmt/format.h>
@@ -25,6 +29,7 @@
 #include "telemetry/step_metrics.h"
 #include "train/matched_vocabulary.h"
 #include "train/run_folder.h"
+#include "train/run_records.h"
 #include "train/trainer.h"
 
 namespace aurum::cli {
@@ -193,6 +198,22 @@ train::RowBuilder make_row_builder(const config::TrainingConfig& config) {
   return rows;
 }
 
+// Drops rows of which nothing is left, and finds a row that cannot be rendered, before anything
+// expensive happens.
+void drop_empty_rows(std::vector<data::Example>& examples, const train::RowBuilder& rows) {
+  const std::size_t dropped = std::erase_if(
+      examples, [&](const data::Example& example) { return !rows.from_answer(example); });
+  if (examples.empty()) {
+    throw InputError(fmt::format(
+        "data.train: none of the {} rows has a prompt and an answer after truncation to "
+        "model.model_max_length",
+        dropped));
+  }
+  if (dropped > 0) {
+    log_warning("data.train: left out {} rows without a prompt or an answer", dropped);
+  }
+}
+
 std::unique_ptr<model::CausalLm> load_student(const weights::Checkpoint& checkpoint,
                                               const config::TrainingConfig& config) {
   const bool full_precision =
@@ -212,18 +233,30 @@ std::optional<fs::path> checkpoint_to_resume(const config::TrainingParams& train
   return std::nullopt;
 }
 
-// Writes what the trainer reports: JSON lines in the run folder, a progress line on the terminal.
+// Writes what the trainer reports: JSON lines and a plain log in the run folder, a progress line
+// on the terminal.
 class RunLog {
  public:
   // Drops lines past `last_step`, which a killed run left behind; -1 drops all.
   RunLog(const fs::path& folder, std::int64_t last_step, std::int64_t max_steps)
       : metrics_(fresh_file(folder / telemetry::kMetricsFile, last_step)),
         samples_(fresh_file(folder / telemetry::kCompletionsFile, last_step)),
-        progress_line_(max_steps) {}
+        progress_line_(max_steps) {
+    const fs::path log_file = folder / telemetry::kLogFile;
+    make_folder(log_file.parent_path());
+    log_ =
+        std::make_shared<std::ofstream>(log_file, last_step < 0 ? std::ios::trunc : std::ios::app);
+    add_log_sink([log = log_](LogLevel level, std::string_view line) { write(*log, level, line); });
+  }
+  ~RunLog() { set_log_sink({}); }
+  RunLog(const RunLog&) = delete;
+  RunLog& operator=(const RunLog&) = delete;
 
   void add(const telemetry::StepMetrics& metrics) {
-    metrics_.append(telemetry::to_json(metrics));
+    const nlohmann::ordered_json line = telemetry::to_json(metrics);
+    metrics_.append(line);
     progress_line_.update(metrics);
+    write(*log_, LogLevel::kInfo, line.dump());
   }
   void add(const telemetry::CompletionSample& sample) {
     samples_.append(telemetry::to_json(sample));
@@ -235,9 +268,17 @@ class RunLog {
     telemetry::keep_lines_up_to_step(path.string(), last_step);
     return path.string();
   }
+  static void write(std::ostream& log, LogLevel level, std::string_view line) {
+    const std::time_t now = std::time(nullptr);
+    std::tm local{};
+    localtime_r(&now, &local);
+    log << std::put_time(&local, "%F %T") << " " << log_level_name(level) << " " << line
+        << std::endl;
+  }
 
   telemetry::JsonlWriter metrics_, samples_;
   report::ProgressLine progress_line_;
+  std::shared_ptr<std::ofstream> log_;
 };
 
 train::RunFacts run_facts(const train::TrainerConfig& settings, std::int64_t steps_per_epoch) {
@@ -246,6 +287,7 @@ train::RunFacts run_facts(const train::TrainerConfig& settings, std::int64_t ste
           .save_steps = settings.save_steps,
           .eval_steps = settings.eval_steps,
           .train_batch_size = settings.batch_size,
+          .rows_per_step = settings.batch_size * settings.accumulation_steps,
           .steps_per_epoch = steps_per_epoch};
 }
 
@@ -256,10 +298,9 @@ void run_training(const TrainArguments& arguments) {
     log_warning("{} has no effect here", key);
   }
   const config::TrainingParams& training = config.training;
-  const Examples examples = read_all_examples(config);
+  Examples examples = read_all_examples(config);
   const train::RowBuilder rows = make_row_builder(config);
-  // Renders and tokenizes a row before anything expensive happens.
-  (void)rows.from_answer(examples.train.front());
+  drop_empty_rows(examples.train, rows);
 
   const auto student_checkpoint = open_model(config.model.model_name);
   const auto teacher_checkpoint = open_model(*training.gold.teacher_model_name_or_path);
@@ -305,17 +346,24 @@ void run_training(const TrainArguments& arguments) {
     rollouts.sync_weights();
     log_info("resuming after step {} from {}", progress.num_steps, checkpoint->string());
   }
-  const fs::path config_file = folder.path() / telemetry::kConfigFile;
-  make_folder(config_file.parent_path());
-  write_file(config_file, config.effective_yaml);
+  train::write_run_records(folder.path(), config.effective_yaml, *student);
   log.emplace(folder.path(), checkpoint ? progress.num_steps : -1, settings.max_steps);
 
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  const auto start = std::chrono::steady_clock::now();
   trainer.run(progress);
   log->finish();
   if (training.save_final_model) {
-    folder.save_final_model(trainer.progress(), facts, *student, tokenizer, trainer.optimizer());
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    const train::RunNames names{.student = config.model.model_name,
+                                .teacher = *training.gold.teacher_model_name_or_path};
+    folder.save_final_model(
+        trainer.progress(), facts,
+        {.model_card = train::model_card(names, settings, folder.path() / telemetry::kMetricsFile),
+         .train_seconds = elapsed.count(),
+         .num_steps = trainer.progress().num_steps - progress.num_steps},
+        *student, tokenizer, trainer.optimizer());
   }
   log_info("done: {}", folder.path().string());
 }

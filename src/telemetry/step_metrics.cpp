@@ -1,5 +1,6 @@
 #include "telemetry/step_metrics.h"
 
+#include <cerrno>
 #include <fstream>
 
 #include <fcntl.h>
@@ -33,6 +34,13 @@ void for_each_optional(Metrics& metrics, Visit visit) {
 
 constexpr const char* kEvalPrefix = "eval_";
 
+bool has_key_with_prefix(const Json& json, const std::string& prefix) {
+  for (const auto& [key, value] : json.items()) {
+    if (key.rfind(prefix, 0) == 0) return true;
+  }
+  return false;
+}
+
 std::string string_or_empty(const Json& json, const char* key) {
   const auto found = json.find(key);
   return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
@@ -54,7 +62,7 @@ Json to_json(const StepMetrics& metrics) {
 
 StepMetrics parse_step_metrics(const Json& json) {
   StepMetrics metrics;
-  metrics.is_evaluation = json.contains("eval_loss");
+  metrics.is_evaluation = has_key_with_prefix(json, kEvalPrefix);
   const std::string prefix = metrics.is_evaluation ? kEvalPrefix : "";
   const auto number = [&](const std::string& key) -> std::optional<double> {
     const auto found = json.find(key);
@@ -106,6 +114,7 @@ void JsonlWriter::append(const Json& line) {
   std::size_t written = 0;
   while (written < text.size()) {
     const ssize_t count = ::write(descriptor_, text.data() + written, text.size() - written);
+    if (count < 0 && errno == EINTR) continue;
     if (count < 0) throw_errno(path_, "cannot write", "Is the disk full?");
     written += static_cast<std::size_t>(count);
   }

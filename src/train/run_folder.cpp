@@ -1,5 +1,6 @@
 #include "train/run_folder.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include <nlohmann/json.hpp>
@@ -20,6 +21,7 @@ using telemetry::kStateFile;
 namespace {
 
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
+constexpr const char* kReadmeFile = "README.md";
 constexpr const char* kCheckpointPrefix = "checkpoint-";
 
 std::optional<std::int64_t> checkpoint_number(const std::string& name) {
@@ -42,10 +44,13 @@ nlohmann::ordered_json log_history(const fs::path& run) {
   return history;
 }
 
+double epoch_of(const Progress& progress, const RunFacts& facts) {
+  return static_cast<double>(progress.num_steps) / static_cast<double>(facts.steps_per_epoch);
+}
+
 nlohmann::ordered_json trainer_state(const fs::path& run, const Progress& progress,
                                      const RunFacts& facts) {
-  const double epoch =
-      static_cast<double>(progress.num_steps) / static_cast<double>(facts.steps_per_epoch);
+  const double epoch = epoch_of(progress, facts);
   return {{"best_global_step", nullptr},
           {"best_metric", nullptr},
           {"best_model_checkpoint", nullptr},
@@ -66,6 +71,31 @@ nlohmann::ordered_json trainer_state(const fs::path& run, const Progress& progre
           {"train_batch_size", facts.train_batch_size},
           {"trial_name", nullptr},
           {"trial_params", nullptr}};
+}
+
+double mean_training_loss(const nlohmann::ordered_json& history) {
+  double sum = 0.0;
+  std::int64_t count = 0;
+  for (const auto& row : history) {
+    if (!row.contains("loss") || !row["loss"].is_number()) continue;
+    sum += row["loss"].get<double>();
+    ++count;
+  }
+  return count == 0 ? 0.0 : sum / static_cast<double>(count);
+}
+
+// The last row of a finished run's log_history, as Hugging Face's trainer leaves it.
+nlohmann::ordered_json closing_row(const Progress& progress, const RunFacts& facts,
+                                   const RunEnd& end, const nlohmann::ordered_json& history) {
+  const double seconds = std::max(end.train_seconds, 1e-9);
+  const double steps_per_second = static_cast<double>(end.num_steps) / seconds;
+  return {{"train_runtime", end.train_seconds},
+          {"train_samples_per_second", steps_per_second * static_cast<double>(facts.rows_per_step)},
+          {"train_steps_per_second", steps_per_second},
+          {"total_flos", 0.0},
+          {"train_loss", mean_training_loss(history)},
+          {"epoch", epoch_of(progress, facts)},
+          {"step", progress.num_steps}};
 }
 
 void save_model(const fs::path& folder, model::CausalLm& student, const text::Tokenizer& tokenizer,
@@ -143,11 +173,14 @@ void RunFolder::save_checkpoint(const Progress& progress, const RunFacts& facts,
   sync_folder(path_);
 }
 
-void RunFolder::save_final_model(const Progress& progress, const RunFacts& facts,
+void RunFolder::save_final_model(const Progress& progress, const RunFacts& facts, const RunEnd& end,
                                  model::CausalLm& student, const text::Tokenizer& tokenizer,
                                  const AdamW& optimizer) const {
   save_model(path_, student, tokenizer, optimizer);
-  write_file(path_ / kStateFile, trainer_state(path_, progress, facts).dump(2) + "\n");
+  write_file(path_ / kReadmeFile, end.model_card);
+  nlohmann::ordered_json state = trainer_state(path_, progress, facts);
+  state["log_history"].push_back(closing_row(progress, facts, end, state["log_history"]));
+  write_file(path_ / kStateFile, state.dump(2) + "\n");
 }
 
 Progress load_checkpoint(const fs::path& checkpoint, AdamW& optimizer) {

@@ -17,7 +17,15 @@ namespace aurum::train {
 // What trainer_state.json says beside the progress.
 struct RunFacts {
   std::int64_t max_steps = 0, logging_steps = 0, save_steps = 0, eval_steps = 0;
-  std::int64_t train_batch_size = 0, steps_per_epoch = 1;
+  std::int64_t train_batch_size = 0, rows_per_step = 0, steps_per_epoch = 1;
+};
+
+// What the end of a run adds: the text of README.md, and how long this process trained for how
+// many steps.
+struct RunEnd {
+  std::string model_card;
+  double train_seconds = 0.0;
+  std::int64_t num_steps = 0;
 };
 
 // The folder that a run fills: checkpoints, logs, the final model. Every file and every
@@ -35,9 +43,10 @@ class RunFolder {
   // Writes checkpoint-N: model, tokenizer, optimizer state, trainer_state.json.
   void save_checkpoint(const Progress& progress, const RunFacts& facts, model::CausalLm& student,
                        const text::Tokenizer& tokenizer, const AdamW& optimizer) const;
-  // Writes the final model and trainer_state.json at the top.
-  void save_final_model(const Progress& progress, const RunFacts& facts, model::CausalLm& student,
-                        const text::Tokenizer& tokenizer, const AdamW& optimizer) const;
+  // Writes the final model, its README.md and trainer_state.json at the top.
+  void save_final_model(const Progress& progress, const RunFacts& facts, const RunEnd& end,
+                        model::CausalLm& student, const text::Tokenizer& tokenizer,
+                        const AdamW& optimizer) const;
 
  private:
   std::filesystem::path path_;

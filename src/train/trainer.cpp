@@ -1,47 +1,23 @@
 #include "train/trainer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
-#include <sys/resource.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/random_stream.h"
+#include "loss/row_groups.h"
 
 namespace aurum::train {
 
 namespace {
 
 constexpr std::int64_t kNumSamples = 4;
-
-// Adds the seconds of its life to a named total.
-class PhaseTimer {
- public:
-  PhaseTimer(std::map<std::string, double>& seconds, const char* phase)
-      : seconds_(seconds), phase_(phase), start_(Clock::now()) {}
-  ~PhaseTimer() {
-    seconds_[phase_] += std::chrono::duration<double>(Clock::now() - start_).count();
-  }
-  PhaseTimer(const PhaseTimer&) = delete;
-  PhaseTimer& operator=(const PhaseTimer&) = delete;
-
- private:
-  using Clock = std::chrono::steady_clock;
-  std::map<std::string, double>& seconds_;
-  const char* phase_;
-  Clock::time_point start_;
-};
-
-std::int64_t peak_memory_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
-}
 
 template <typename Side>
 model::PackedBatch pack(const std::vector<loss::Row>& rows, Side side) {
@@ -50,16 +26,31 @@ model::PackedBatch pack(const std::vector<loss::Row>& rows, Side side) {
   return batch;
 }
 
-// Cuts `all` into consecutive pieces of at most `size`.
-template <typename T>
-std::vector<std::vector<T>> in_pieces(const std::vector<T>& all, std::int64_t size) {
-  std::vector<std::vector<T>> pieces;
-  for (std::size_t begin = 0; begin < all.size(); begin += static_cast<std::size_t>(size)) {
-    const std::size_t end = std::min(all.size(), begin + static_cast<std::size_t>(size));
-    pieces.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(begin),
-                        all.begin() + static_cast<std::ptrdiff_t>(end));
+loss::HeadInput frozen_head(model::CausalLm& model, const at::Tensor& hidden) {
+  return {.hidden = hidden,
+          .weight_rows = [&model](std::int64_t begin,
+                                  std::int64_t end) { return model.head_rows(begin, end); },
+          .vocab = model.config().vocab_size,
+          .logit_softcap = model.config().final_logit_softcap};
+}
+
+loss::HeadInput trained_head(model::CausalLm& model, const at::Tensor& hidden) {
+  return {.hidden = hidden.detach(),
+          .weight = model.head_weight().detach(),
+          .vocab = model.config().vocab_size,
+          .logit_softcap = model.config().final_logit_softcap};
+}
+
+// How many aligned groups the rows have, and how many of them hold more than one token on a side.
+void count_groups(const std::vector<loss::Row>& rows, const loss::LossConfig& config,
+                  StepTotals& totals) {
+  for (const loss::Row& row : rows) {
+    for (const loss::Group& group : loss::groups_of_row(row, config)) {
+      ++totals.groups;
+      const bool is_multi = !group.student.factors.empty() || !group.teacher.factors.empty();
+      totals.multi_token_groups += is_multi ? 1 : 0;
+    }
   }
-  return pieces;
 }
 
 }  // namespace
@@ -72,20 +63,13 @@ struct Trainer::MicroBatch {
   std::vector<loss::Row> rows;
 };
 
-// Sums over one window.
-struct Trainer::Totals {
-  std::map<std::string, double> seconds;
-  loss::LossTerms terms;
-  double on_policy_loss = 0.0, off_policy_loss = 0.0;
-  std::int64_t on_policy_rows = 0, off_policy_rows = 0;
-  std::int64_t tokens = 0, completion_tokens = 0, cut_off = 0, rollouts = 0;
-};
-
 Trainer::Trainer(TrainerConfig config, TrainerParts parts, TrainerEvents events)
     : config_(std::move(config)),
       parts_(parts),
       events_(std::move(events)),
-      optimizer_(parts.student.parameters(), config_.adamw) {}
+      optimizer_(parts.student.parameters(), config_.adamw),
+      held_out_(config_.eval_steps > 0 ? parts.eval_examples : std::vector<data::Example>(),
+                parts.rows, config_.eval_batch_size) {}
 
 std::int64_t Trainer::steps_per_epoch() const {
   const std::int64_t rows = config_.batch_size * config_.accumulation_steps;
@@ -97,82 +81,67 @@ void Trainer::run(Progress progress) {
   progress_ = progress;
   if (progress.num_steps == 0) {
     sample_completions("before", 0);
-    if (config_.eval_steps > 0) events_.on_metrics(evaluate(0));
+    if (config_.eval_steps > 0) evaluate();
   }
-  for (std::int64_t done = progress.num_steps; done < config_.max_steps;) {
-    telemetry::StepMetrics metrics = step(done);
-    ++done;
+  StepTotals since_last_log;
+  while (progress_.num_steps < config_.max_steps) {
+    since_last_log.add(step(progress_.num_steps));
+    const std::int64_t done = progress_.num_steps;
     const bool last = done == config_.max_steps;
-    if (last || done % config_.logging_steps == 0) events_.on_metrics(metrics);
-    if (config_.eval_steps > 0 && (last || done % config_.eval_steps == 0)) {
-      events_.on_metrics(evaluate(done));
-    }
-    if (config_.save_steps > 0 && (last || done % config_.save_steps == 0)) {
+    const auto is_due = [&](std::int64_t every) {
+      return every > 0 && (last || done % every == 0);
+    };
+    if (is_due(config_.logging_steps)) report(std::exchange(since_last_log, {}));
+    if (is_due(config_.eval_steps)) evaluate();
+    const bool stop = !last && events_.should_stop && events_.should_stop();
+    if (is_due(config_.save_steps) || (stop && config_.save_steps > 0)) {
       events_.on_checkpoint(progress_);
     }
-    if (events_.should_stop && events_.should_stop()) throw Interrupted("stopped after this step");
+    if (stop) throw Interrupted(fmt::format("stopped after step {}", done));
   }
   sample_completions("after", config_.max_steps);
 }
 
-telemetry::StepMetrics Trainer::step(std::int64_t step_index) {
-  Totals totals;
-  telemetry::StepMetrics metrics;
+StepTotals Trainer::step(std::int64_t step_index) {
+  StepTotals totals{.steps = 1};
   {
-    const PhaseTimer timer(totals.seconds, "total");
+    const PhaseTimer timer(totals, "total");
     std::vector<MicroBatch> window = choose_examples(step_index);
     roll_out(window, step_index, totals);
-    build_rows(window);
-    std::vector<loss::Row> all_rows;
-    for (const MicroBatch& batch : window) {
-      all_rows.insert(all_rows.end(), batch.rows.begin(), batch.rows.end());
-    }
-    const loss::WindowCounts counts = loss::count_window(all_rows, config_.loss);
+    build_rows(window, totals);
+    const loss::WindowCounts counts = count(window);
     for (MicroBatch& batch : window) train_on(batch, counts, totals);
-
-    const PhaseTimer optimizer_timer(totals.seconds, "optimizer");
-    const double norm = optimizer_.gradient_norm();
-    if (!std::isfinite(norm) || !std::isfinite(totals.terms.loss)) {
-      throw InputError(fmt::format(
-          "step {}: the loss is {} and the gradient norm {}; lower training.learning_rate or look "
-          "at the rows of this step",
-          step_index + 1, totals.terms.loss, norm));
-    }
-    const double limit = config_.max_grad_norm;
-    const double rate = config_.schedule.at(step_index);
-    optimizer_.step(rate, limit > 0 && norm > limit ? limit / (norm + 1e-6) : 1.0);
-    parts_.rollouts.sync_weights();
-    metrics.grad_norm = norm;
-    metrics.learning_rate = rate;
+    update_weights(step_index, totals);
   }
   progress_ = {.num_steps = step_index + 1,
                .num_input_tokens_seen = progress_.num_input_tokens_seen + totals.tokens};
-  metrics.step = step_index + 1;
-  metrics.epoch = static_cast<double>(step_index + 1) / static_cast<double>(steps_per_epoch());
-  metrics.loss = totals.terms.loss;
-  const double rows = static_cast<double>(totals.on_policy_rows + totals.off_policy_rows);
-  if (totals.on_policy_rows > 0) {
-    metrics.on_policy_loss =
-        totals.on_policy_loss * rows / static_cast<double>(totals.on_policy_rows);
-    metrics.completion_length_mean =
-        static_cast<double>(totals.completion_tokens) / static_cast<double>(totals.rollouts);
-    metrics.completion_cut_off_share =
-        static_cast<double>(totals.cut_off) / static_cast<double>(totals.rollouts);
+  return totals;
+}
+
+void Trainer::update_weights(std::int64_t step_index, StepTotals& totals) {
+  const PhaseTimer timer(totals, "optimizer");
+  gradient_norm_ = optimizer_.gradient_norm();
+  if (!std::isfinite(gradient_norm_) || !std::isfinite(totals.terms.loss)) {
+    throw InputError(fmt::format(
+        "step {}: the loss is {} and the gradient norm {}; lower training.learning_rate or look "
+        "at the rows of this step",
+        step_index + 1, totals.terms.loss, gradient_norm_));
   }
-  if (totals.off_policy_rows > 0) {
-    metrics.off_policy_loss =
-        totals.off_policy_loss * rows / static_cast<double>(totals.off_policy_rows);
-  }
-  if (config_.loss.hybrid) {
-    metrics.matched_loss = totals.terms.matched;
-    metrics.unmatched_loss = totals.terms.unmatched;
-  }
-  if (config_.loss.crossentropy_weight > 0) metrics.cross_entropy = totals.terms.cross_entropy;
+  const double limit = config_.max_grad_norm;
+  learning_rate_ = config_.schedule.at(step_index);
+  const bool clips = limit > 0 && gradient_norm_ > limit;
+  optimizer_.step(learning_rate_, clips ? limit / (gradient_norm_ + 1e-6) : 1.0);
+  parts_.rollouts.sync_weights();
+}
+
+void Trainer::report(const StepTotals& totals) {
+  telemetry::StepMetrics metrics = totals.metrics(config_.loss);
+  metrics.step = progress_.num_steps;
+  metrics.epoch = static_cast<double>(progress_.num_steps) / static_cast<double>(steps_per_epoch());
+  metrics.grad_norm = gradient_norm_;
+  metrics.learning_rate = learning_rate_;
   metrics.num_input_tokens_seen = progress_.num_input_tokens_seen;
-  metrics.seconds = totals.seconds;
-  metrics.tokens_per_second = static_cast<double>(totals.tokens) / totals.seconds["total"];
-  metrics.peak_memory_bytes = peak_memory_bytes();
-  return metrics;
+  events_.on_metrics(metrics);
 }
 
 std::size_t Trainer::example_index(std::int64_t position) const {
@@ -202,8 +171,9 @@ std::vector<Trainer::MicroBatch> Trainer::choose_examples(std::int64_t step_inde
   return window;
 }
 
-void Trainer::roll_out(std::vector<MicroBatch>& window, std::int64_t step_index, Totals& totals) {
-  const PhaseTimer timer(totals.seconds, "rollout");
+void Trainer::roll_out(std::vector<MicroBatch>& window, std::int64_t step_index,
+                       StepTotals& totals) {
+  const PhaseTimer timer(totals, "rollout");
   std::vector<rollout::RolloutRequest> requests;
   auto stream =
       static_cast<std::uint64_t>(step_index * config_.batch_size * config_.accumulation_steps);
@@ -231,7 +201,7 @@ void Trainer::roll_out(std::vector<MicroBatch>& window, std::int64_t step_index,
   }
 }
 
-void Trainer::build_rows(std::vector<MicroBatch>& window) {
+void Trainer::build_rows(std::vector<MicroBatch>& window, StepTotals& totals) {
   for (MicroBatch& batch : window) {
     for (std::size_t i = 0; i < batch.examples.size(); ++i) {
       const data::Example& example = *batch.examples[i];
@@ -242,92 +212,85 @@ void Trainer::build_rows(std::vector<MicroBatch>& window) {
         batch.rows.push_back(std::move(*row));
       }
     }
+    if (config_.loss.use_uld_loss) count_groups(batch.rows, config_.loss, totals);
   }
+}
+
+loss::WindowCounts Trainer::count(const std::vector<MicroBatch>& window) const {
+  std::vector<loss::Row> rows;
+  for (const MicroBatch& batch : window) {
+    rows.insert(rows.end(), batch.rows.begin(), batch.rows.end());
+  }
+  return loss::count_window(rows, config_.loss);
+}
+
+at::Tensor Trainer::teacher_hidden(const std::vector<loss::Row>& rows, StepTotals& totals) {
+  const PhaseTimer timer(totals, "teacher");
+  const c10::NoGradGuard no_grad;
+  return parts_.teacher.hidden_states(pack(rows, &loss::Row::teacher));
 }
 
 loss::LossResult Trainer::compute_loss(const std::vector<loss::Row>& rows, const at::Tensor& hidden,
+                                       const at::Tensor& teacher_hidden,
                                        const loss::WindowCounts& counts, bool want_gradients,
-                                       Totals& totals) {
-  at::Tensor teacher_hidden;
-  {
-    const PhaseTimer timer(totals.seconds, "teacher");
-    const c10::NoGradGuard no_grad;
-    teacher_hidden = parts_.teacher.hidden_states(pack(rows, &loss::Row::teacher));
-  }
-  const PhaseTimer timer(totals.seconds, "loss");
+                                       StepTotals& totals) {
+  const PhaseTimer timer(totals, "loss");
   const c10::NoGradGuard no_grad;
-  const loss::HeadInput student{.hidden = hidden.detach(),
-                                .weight = parts_.student.head_weight().detach(),
-                                .vocab = parts_.student.config().vocab_size,
-                                .logit_softcap = parts_.student.config().final_logit_softcap};
-  model::CausalLm& teacher_model = parts_.teacher;
-  const loss::HeadInput teacher{.hidden = teacher_hidden,
-                                .weight_rows =
-                                    [&teacher_model](std::int64_t begin, std::int64_t end) {
-                                      return teacher_model.head_rows(begin, end);
-                                    },
-                                .vocab = teacher_model.config().vocab_size,
-                                .logit_softcap = teacher_model.config().final_logit_softcap};
-  return loss::fused_loss(rows, student, teacher, parts_.vocabulary, counts, config_.loss,
-                          config_.groups_per_chunk, want_gradients);
-}
-
-void Trainer::train_on(MicroBatch& batch, const loss::WindowCounts& counts, Totals& totals) {
-  if (batch.rows.empty()) return;
-  at::Tensor hidden;
-  {
-    const PhaseTimer timer(totals.seconds, "student");
-    hidden = parts_.student.hidden_states(pack(batch.rows, &loss::Row::student));
-  }
-  totals.tokens += hidden.size(0);
-  const loss::LossResult result = compute_loss(batch.rows, hidden, counts, true, totals);
-  {
-    const PhaseTimer timer(totals.seconds, "student");
-    hidden.backward(result.gradients.student_hidden.to(hidden.scalar_type()));
-    optimizer_.accumulate_gradients();
-    optimizer_.accumulate_gradient(parts_.student.head_weight(), result.gradients.student_weight);
-  }
+  loss::LossResult result = loss::fused_loss(
+      rows, trained_head(parts_.student, hidden), frozen_head(parts_.teacher, teacher_hidden),
+      parts_.vocabulary, counts, config_.loss, config_.groups_per_chunk, want_gradients);
   totals.terms.loss += result.terms.loss;
   totals.terms.cross_entropy += result.terms.cross_entropy;
   totals.terms.matched += result.terms.matched;
   totals.terms.unmatched += result.terms.unmatched;
-  const auto rows = static_cast<std::int64_t>(batch.rows.size());
-  (batch.on_policy ? totals.on_policy_loss : totals.off_policy_loss) += result.terms.loss;
-  (batch.on_policy ? totals.on_policy_rows : totals.off_policy_rows) += rows;
+  return result;
 }
 
-telemetry::StepMetrics Trainer::evaluate(std::int64_t step_index) {
-  const c10::NoGradGuard no_grad;
-  std::vector<loss::Row> rows;
-  for (const data::Example& example : parts_.eval_examples) {
-    if (auto row = parts_.rows.from_answer(example)) rows.push_back(std::move(*row));
-  }
-  if (rows.empty()) throw InputError("data.validation: every row is empty after truncation");
-  const loss::WindowCounts counts = loss::count_window(rows, config_.loss);
-  Totals totals;
+void Trainer::train_on(MicroBatch& batch, const loss::WindowCounts& counts, StepTotals& totals) {
+  if (batch.rows.empty()) return;
+  at::Tensor hidden;
   {
-    const PhaseTimer timer(totals.seconds, "total");
-    for (const auto& piece : in_pieces(rows, config_.eval_batch_size)) {
-      const at::Tensor hidden = parts_.student.hidden_states(pack(piece, &loss::Row::student));
-      const loss::LossResult result = compute_loss(piece, hidden, counts, false, totals);
-      totals.terms.loss += result.terms.loss;
-      totals.terms.matched += result.terms.matched;
-      totals.terms.unmatched += result.terms.unmatched;
+    const PhaseTimer timer(totals, "student");
+    hidden = parts_.student.hidden_states(pack(batch.rows, &loss::Row::student));
+  }
+  totals.tokens += hidden.size(0);
+  const loss::LossResult result =
+      compute_loss(batch.rows, hidden, teacher_hidden(batch.rows, totals), counts, true, totals);
+  {
+    const PhaseTimer timer(totals, "student");
+    hidden.backward(result.gradients.student_hidden.to(hidden.scalar_type()));
+    optimizer_.accumulate_gradients();
+    optimizer_.accumulate_gradient(parts_.student.head_weight(), result.gradients.student_weight);
+  }
+  const auto units = [&](const loss::WindowCounts& of) {
+    return config_.loss.use_uld_loss ? of.rows : of.jsd_positions;
+  };
+  StepTotals::Policy& policy = batch.on_policy ? totals.on_policy : totals.off_policy;
+  policy.weighted_loss += result.terms.loss * static_cast<double>(units(counts));
+  policy.units += units(loss::count_window(batch.rows, config_.loss));
+}
+
+void Trainer::evaluate() {
+  const c10::NoGradGuard no_grad;
+  const loss::WindowCounts counts = loss::count_window(held_out_.all_rows(), config_.loss);
+  StepTotals totals{.steps = 1};
+  {
+    const PhaseTimer timer(totals, "total");
+    for (HeldOutRows::Batch& batch : held_out_.batches()) {
+      const at::Tensor teacher = batch.teacher_hidden.defined()
+                                     ? batch.teacher_hidden
+                                     : held_out_.keep(batch, teacher_hidden(batch.rows, totals));
+      const at::Tensor hidden = parts_.student.hidden_states(pack(batch.rows, &loss::Row::student));
+      totals.tokens += hidden.size(0);
+      compute_loss(batch.rows, hidden, teacher, counts, false, totals);
     }
   }
-  telemetry::StepMetrics metrics;
+  telemetry::StepMetrics metrics = totals.metrics(config_.loss);
   metrics.is_evaluation = true;
-  metrics.step = step_index;
-  metrics.epoch = static_cast<double>(step_index) / static_cast<double>(steps_per_epoch());
-  metrics.loss = totals.terms.loss;
-  if (config_.loss.hybrid) {
-    metrics.matched_loss = totals.terms.matched;
-    metrics.unmatched_loss = totals.terms.unmatched;
-  }
+  metrics.step = progress_.num_steps;
+  metrics.epoch = static_cast<double>(progress_.num_steps) / static_cast<double>(steps_per_epoch());
   metrics.num_input_tokens_seen = progress_.num_input_tokens_seen;
-  metrics.seconds = totals.seconds;
-  metrics.peak_memory_bytes = peak_memory_bytes();
-  return metrics;
+  events_.on_metrics(metrics);
 }
 
 void Trainer::sample_completions(const std::string& phase, std::int64_t step_index) {

@@ -11,9 +11,11 @@
 #include "model/causal_lm.h"
 #include "rollout/rollout_source.h"
 #include "telemetry/step_metrics.h"
+#include "train/held_out_rows.h"
 #include "train/lr_schedule.h"
 #include "train/optimizer.h"
 #include "train/row_builder.h"
+#include "train/step_totals.h"
 
 namespace aurum::train {
 
@@ -57,7 +59,7 @@ struct TrainerEvents {
   std::function<void(const telemetry::StepMetrics&)> on_metrics;
   std::function<void(const telemetry::CompletionSample&)> on_completion;
   std::function<void(const Progress&)> on_checkpoint;  // time to write checkpoint-<num_steps>
-  std::function<bool()> should_stop;                   // true: stop after this step
+  std::function<bool()> should_stop;  // true: stop after this step, with a checkpoint
 };
 
 // GOLD on one machine. Everything random is a function of the seeds and the step number, so the
@@ -77,17 +79,20 @@ class Trainer {
 
  private:
   struct MicroBatch;
-  struct Totals;
 
-  telemetry::StepMetrics step(std::int64_t step_index);
+  StepTotals step(std::int64_t step_index);
   std::vector<MicroBatch> choose_examples(std::int64_t step_index) const;
-  void roll_out(std::vector<MicroBatch>& window, std::int64_t step_index, Totals& totals);
-  void build_rows(std::vector<MicroBatch>& window);
-  void train_on(MicroBatch& batch, const loss::WindowCounts& counts, Totals& totals);
+  void roll_out(std::vector<MicroBatch>& window, std::int64_t step_index, StepTotals& totals);
+  void build_rows(std::vector<MicroBatch>& window, StepTotals& totals);
+  loss::WindowCounts count(const std::vector<MicroBatch>& window) const;
+  void train_on(MicroBatch& batch, const loss::WindowCounts& counts, StepTotals& totals);
+  void update_weights(std::int64_t step_index, StepTotals& totals);
+  at::Tensor teacher_hidden(const std::vector<loss::Row>& rows, StepTotals& totals);
   loss::LossResult compute_loss(const std::vector<loss::Row>& rows, const at::Tensor& hidden,
-                                const loss::WindowCounts& counts, bool want_gradients,
-                                Totals& totals);
-  telemetry::StepMetrics evaluate(std::int64_t step_index);
+                                const at::Tensor& teacher_hidden, const loss::WindowCounts& counts,
+                                bool want_gradients, StepTotals& totals);
+  void report(const StepTotals& totals);
+  void evaluate();
   std::size_t example_index(std::int64_t position) const;
 
   TrainerConfig config_;
@@ -95,6 +100,8 @@ class Trainer {
   TrainerEvents events_;
   AdamW optimizer_;
   Progress progress_;
+  HeldOutRows held_out_;
+  double gradient_norm_ = 0.0, learning_rate_ = 0.0;  // of the last update
   mutable std::int64_t shuffled_epoch_ = -1;
   mutable std::vector<std::size_t> order_;
 };

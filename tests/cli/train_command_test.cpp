@@ -57,9 +57,39 @@ TEST_F(TrainCommand, DistilsAStudentFromATeacherWithAnotherTokenizer) {
   EXPECT_LT(evaluations.back(), 0.9 * evaluations.front());
   for (const char* name :
        {"run/config.json", "run/generation_config.json", "run/model.safetensors",
-        "run/tokenizer.json", "run/trainer_state.json", "run/telemetry/training_config.yaml",
+        "run/tokenizer.json", "run/trainer_state.json", "run/README.md", "run/logs/rank_0000.log",
+        "run/telemetry/world_size.json", "run/telemetry/devices_info.txt",
+        "run/telemetry/model_summary.txt", "run/telemetry/training_config.yaml",
         "run/checkpoint-4/model.safetensors", "run/checkpoint-8/trainer_state.json"}) {
     EXPECT_TRUE(fs::exists(path(name))) << name;
+  }
+}
+
+TEST_F(TrainCommand, LogsMeansSinceTheLastLog) {
+  ASSERT_EQ(run_aurum(command()).exit_code, 0);
+  ASSERT_EQ(run_aurum(command({"--training.output_dir", path("rare"), "--training.logging_steps",
+                               "4", "--training.eval_strategy", "no"}))
+                .exit_code,
+            0);
+  double sum = 0.0;
+  for (const auto& line : metrics("run")) {
+    if (line.contains("loss") && line["step"] > 4) sum += line["loss"].get<double>();
+  }
+  const auto rare = metrics("rare");
+  ASSERT_EQ(rare.size(), 2u);
+  EXPECT_EQ(rare[1]["step"], 8);
+  EXPECT_NEAR(rare[1]["loss"], sum / 4, 1e-9);
+  EXPECT_GT(rare[1]["multi_token_group_share"], 0.0);
+}
+
+TEST_F(TrainCommand, ClosesTrainerStateAsHuggingFaceDoes) {
+  ASSERT_EQ(run_aurum(command()).exit_code, 0);
+  const auto state = nlohmann::json::parse(read_bytes(path("run/trainer_state.json")));
+  EXPECT_EQ(state["global_step"], 8);
+  const auto& last = state["log_history"].back();
+  for (const char* key : {"train_runtime", "train_samples_per_second", "train_steps_per_second",
+                          "total_flos", "train_loss", "epoch", "step"}) {
+    EXPECT_TRUE(last.contains(key)) << key;
   }
 }
 
