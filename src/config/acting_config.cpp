@@ -1,5 +1,6 @@
 #include "config/acting_config.h"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -425,6 +426,17 @@ void check_contradictions(const TrainingConfig& config, const YAML::Node& full) 
   }
 }
 
+// `compat: trl` brings TRL's choices along, except where the user made one.
+void apply_compatibility(const YAML::Node& full, const std::vector<std::string>& set_paths) {
+  const YAML::Node compat = full["training"]["gold"]["compat"];
+  if (compat.IsNull() || compat.as<std::string>() != "trl") return;
+  for (const auto& [path, value] : {std::pair{"training.gold.uld_token_merge_strategy", "observed"},
+                                    std::pair{"training.gold.teacher_prompt", "student_text"}}) {
+    const bool is_set = std::find(set_paths.begin(), set_paths.end(), path) != set_paths.end();
+    if (!is_set) set_path(full, path, YAML::Node(value));
+  }
+}
+
 }  // namespace
 
 TrainingConfig load_training_config(
@@ -450,6 +462,7 @@ TrainingConfig load_training_config(
     }
     set_path(full, path, value);
   }
+  apply_compatibility(full, set_paths);
 
   TrainingConfig config;
   std::set<std::string> read;
