@@ -50,6 +50,7 @@ void add_commands(CLI::App& app) {
   aurum::cli::add_template_command(app);
   aurum::cli::add_align_command(app);
   aurum::cli::add_logits_command(app);
+  aurum::cli::add_loss_command(app);
   aurum::cli::add_inspect_command(app);
   aurum::cli::add_convert_command(app);
   aurum::cli::add_report_command(app);

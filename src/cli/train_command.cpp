@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/config_options.h"
+#include "cli/loss_options.h"
 #include "cli/model_files.h"
 #include "config/acting_config.h"
 #include "data/example.h"
@@ -59,26 +60,6 @@ std::vector<data::Example> read_split(const config::DatasetSplitParams& split,
     examples.insert(examples.end(), rows.begin(), rows.end());
   }
   return examples;
-}
-
-loss::LossConfig loss_config(const config::GoldParams& gold) {
-  const bool compat_trl = gold.compat == "trl";
-  const bool observed = gold.uld_token_merge_strategy == "observed";
-  return {.use_uld_loss = gold.use_uld_loss,
-          .use_extended_uld = gold.use_extended_uld,
-          .hybrid = gold.uld_use_hybrid_loss,
-          .hybrid_matched_weight = gold.uld_hybrid_matched_weight,
-          .hybrid_unmatched_weight = gold.uld_hybrid_unmatched_weight,
-          .crossentropy_weight = gold.uld_crossentropy_weight,
-          .distillation_weight = gold.uld_distillation_weight,
-          .student_temperature = gold.uld_student_temperature,
-          .teacher_temperature = gold.uld_teacher_temperature,
-          .temperature = gold.temperature,
-          .beta = gold.beta,
-          .skip_student_eos = gold.uld_skip_student_eos,
-          .skip_teacher_eos = gold.uld_skip_teacher_eos,
-          .merge = observed ? loss::MergeStrategy::kObserved : loss::MergeStrategy::kBayesian,
-          .compat_trl = compat_trl};
 }
 
 train::TextSide text_side(const std::string& name, const std::optional<std::string>& override) {

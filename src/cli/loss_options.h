@@ -1,0 +1,11 @@
+#pragma once
+
+#include "config/acting_config.h"
+#include "loss/distillation_loss.h"
+
+namespace aurum::cli {
+
+// What training.gold.* means for the loss.
+loss::LossConfig loss_config(const config::GoldParams& gold);
+
+}  // namespace aurum::cli
