@@ -80,13 +80,13 @@ Columns make_columns(const VocabularyPair& vocabulary, std::int64_t student_widt
 }
 
 // The head product for some positions: [n, vocab] in the arithmetic's dtype.
-at::Tensor head_logits(const HeadInput& head, const at::Tensor& positions, at::ScalarType dtype) {
+at::Tensor head_logits(const HeadInput& head, const at::Tensor& positions, at::ScalarType dtype,
+                       bool exact) {
   const at::Tensor hidden = head.hidden.index_select(0, positions);
   at::Tensor logits;
   if (head.weight.defined()) {
-    const at::Tensor weight = head.weight;
-    logits = dtype == at::kDouble ? at::mm(hidden.to(dtype), weight.to(dtype).t())
-                                  : at::mm(hidden, weight.t()).to(dtype);
+    logits = exact ? at::mm(hidden.to(dtype), head.weight.to(dtype).t())
+                   : at::mm(hidden, head.weight.t()).to(dtype);
   } else if (head.weight_rows) {
     logits = at::empty({hidden.size(0), head.vocab}, dtype);
     for (std::int64_t begin = 0; begin < head.vocab; begin += kHeadTile) {
@@ -225,7 +225,9 @@ class LossComputer {
   at::Tensor teacher_probs(const at::Tensor& positions, double temperature,
                            std::int64_t width) const {
     const c10::NoGradGuard no_grad;
-    return (head_logits(teacher_, positions, settings_.dtype).slice(1, 0, width) / temperature)
+    return (head_logits(teacher_, positions, settings_.dtype, !settings_.fast_sort)
+                .slice(1, 0, width) /
+            temperature)
         .softmax(1);
   }
 
@@ -236,7 +238,7 @@ class LossComputer {
     at::Tensor logits;
     {
       const c10::NoGradGuard no_grad;
-      logits = head_logits(student_, positions, settings_.dtype);
+      logits = head_logits(student_, positions, settings_.dtype, !settings_.fast_sort);
     }
     if (!settings_.want_gradients) {
       const c10::NoGradGuard no_grad;
@@ -262,11 +264,7 @@ class LossComputer {
       return;
     }
     const at::Tensor hidden = student_.hidden.index_select(0, positions);
-    const auto product_dtype =
-        settings_.dtype == at::kDouble ? at::kDouble : student_.weight.scalar_type();
-    hidden_gradient.index_add_(
-        0, positions,
-        at::mm(gradient.to(product_dtype), student_.weight.to(product_dtype)).to(settings_.dtype));
+    hidden_gradient.index_add_(0, positions, at::mm(gradient, student_.weight.to(settings_.dtype)));
     at::Tensor& weight_gradient = result_.gradients.student_weight;
     weight_gradient.addmm_(gradient.t(), hidden.to(weight_gradient.scalar_type()));
   }
@@ -370,7 +368,8 @@ class LossComputer {
       at::Tensor log_q;
       {
         const c10::NoGradGuard no_grad;
-        log_q = (head_logits(teacher_, as_index(teacher_positions), settings_.dtype)
+        log_q = (head_logits(teacher_, as_index(teacher_positions), settings_.dtype,
+                             !settings_.fast_sort)
                      .slice(1, 0, width) /
                  temperature)
                     .log_softmax(1);
