@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/model_files.h"
+#include "report/rate_line.h"
 #include "rollout/decoder_model.h"
 #include "rollout/local_rollout_source.h"
 #include "text/chat/chat_template.h"
@@ -99,7 +100,7 @@ class Generator {
       owners.emplace_back(&line, own.size());
       std::move(own.begin(), own.end(), std::back_inserter(requests));
     }
-    const std::vector<Rollout> rollouts = source_.generate(requests);
+    const std::vector<Rollout> rollouts = generate_with_progress(requests);
     std::span<const Rollout> rest = rollouts;
     for (const auto& [line, count] : owners) {
       line->result = results_of(rest.first(count));
@@ -200,6 +201,22 @@ class Generator {
                           .stream_index = static_cast<std::uint64_t>(i)});
     }
     return requests;
+  }
+
+  std::vector<Rollout> generate_with_progress(std::span<const RolloutRequest> requests) {
+    report::RateLine line("tokens", "completions", static_cast<std::int64_t>(requests.size()));
+    std::vector<std::int64_t> num_left;
+    for (const RolloutRequest& request : requests) {
+      num_left.push_back(request.sampling.max_new_tokens);
+    }
+    const std::vector<std::int32_t> ends = end_of_turn_ids();
+    return source_.generate(requests, [&](std::size_t index, std::int32_t id) {
+      line.add_unit();
+      const bool is_end = std::find(ends.begin(), ends.end(), id) != ends.end();
+      if (--num_left[index] == 0 || is_end) line.add_part();
+      line.draw();
+      return true;
+    });
   }
 
   std::vector<Rollout> run(const Job& job, const rollout::TokenCallback& on_token = {}) {

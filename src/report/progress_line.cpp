@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "report/time_left.h"
+
 namespace aurum::report {
 
 namespace {
@@ -22,12 +24,8 @@ std::string ProgressLine::describe_time_left(std::int64_t step, Clock::time_poin
   const std::int64_t done = step - *first_step_;
   if (done <= 0) return "";
   const double elapsed = std::chrono::duration<double>(now - first_time_).count();
-  const auto left = static_cast<std::int64_t>(elapsed / static_cast<double>(done) *
-                                              static_cast<double>(max_steps_ - step));
-  if (left >= 3600) {
-    return fmt::format("  {}:{:02}:{:02} left", left / 3600, left / 60 % 60, left % 60);
-  }
-  return fmt::format("  {}:{:02} left", left / 60, left % 60);
+  return "  " + report::describe_time_left(elapsed / static_cast<double>(done) *
+                                           static_cast<double>(max_steps_ - step));
 }
 
 std::string ProgressLine::describe(const telemetry::StepMetrics& metrics, Clock::time_point now) {
