@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "base/error.h"
@@ -21,7 +22,6 @@ model::AttentionShape shape_of(const ModelConfig& config) {
   shape.num_heads = config.num_heads;
   shape.num_kv_heads = config.num_kv_heads;
   shape.head_dim = config.head_dim;
-  shape.scale = static_cast<float>(config.attention_scale);
   shape.softcap = static_cast<float>(config.attention_softcap.value_or(0.0));
   return shape;
 }
@@ -59,6 +59,46 @@ void product(std::span<const WeightMatrix> parts, const std::vector<float>& inpu
   const auto needed = static_cast<std::size_t>(batch * total_rows(parts));
   if (out.size() < needed) out.resize(needed);
   model::linear(parts, input.data(), batch, out.data());
+}
+
+// act(gate) * up of one token; `up` null means 1.
+void activate(const ModelConfig& config, const float* gate, const float* up, std::int64_t width,
+              float* out) {
+  if (config.clamped_swiglu) {
+    const auto alpha = static_cast<float>(config.clamped_swiglu->alpha);
+    const auto limit = static_cast<float>(config.clamped_swiglu->limit);
+    for (std::int64_t i = 0; i < width; ++i) {
+      const float g = std::min(gate[i], limit), u = std::clamp(up[i], -limit, limit);
+      out[i] = (u + 1.0f) * g / (1.0f + std::exp(-alpha * g));
+    }
+    return;
+  }
+  model::activate(config.activation == weights::Activation::kSilu
+                      ? model::PointwiseActivation::kSilu
+                      : model::PointwiseActivation::kGeluTanh,
+                  gate, up, width, out);
+}
+
+struct Route {
+  std::int64_t token;
+  float weight;
+};
+
+// Appends token `token` to the lists of the experts that its router logits choose.
+void choose_experts(const weights::ExpertConfig& config, std::int64_t token,
+                    std::span<const float> logits, std::vector<std::vector<Route>>& routes) {
+  std::vector<std::size_t> order(logits.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto chosen = order.begin() + config.experts_per_token;
+  std::partial_sort(order.begin(), chosen, order.end(), [&](std::size_t a, std::size_t b) {
+    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
+  });
+  const float largest = logits[order.front()];
+  const auto weight = [&](std::size_t e) { return std::exp(logits[e] - largest); };
+  const bool over_chosen = !config.softmax_before_top_k || config.normalize_weights;
+  float sum = 0.0f;
+  for (auto e = order.begin(); e != (over_chosen ? chosen : order.end()); ++e) sum += weight(*e);
+  for (auto e = order.begin(); e != chosen; ++e) routes[*e].push_back({token, weight(*e) / sum});
 }
 
 constexpr std::int64_t kPointwiseGrain = 4;  // tokens per thread that are worth waking it
@@ -149,7 +189,11 @@ void Decoder::run_layer(std::size_t index, std::span<const DecodeToken> tokens) 
   product({&output, 1}, scratch_.attended, batch, scratch_.branch);
   add_branch(layer.post_attention_norm, batch);
   norm_rows(layer.mlp_norm, batch, scratch_.residual.data(), scratch_.normed.data());
-  run_mlp(layer, batch);
+  if (layer.experts.empty()) {
+    run_mlp(layer.mlp, scratch_.normed, batch, scratch_.branch);
+  } else {
+    run_experts(layer, batch);
+  }
   add_branch(layer.post_mlp_norm, batch);
 }
 
@@ -165,11 +209,15 @@ void Decoder::run_attention(std::size_t index, std::span<const DecodeToken> toke
   const std::int64_t stride = total_rows(qkv);
   scratch_.attended.resize(static_cast<std::size_t>(batch * query_size));
   const std::int64_t window = config.sliding_window.empty() ? 0 : config.sliding_window[index];
+  model::AttentionShape shape = shape_;
+  shape.scale =
+      static_cast<float>(weights::attention_scale(config, static_cast<std::int64_t>(index)));
+  shape.sinks = model_.layers[index].sinks.empty() ? nullptr : model_.layers[index].sinks.data();
   parallel_for(batch * shape_.num_kv_heads, 1, [&](std::int64_t begin, std::int64_t end) {
     thread_local std::vector<float> scores;
     for (std::int64_t item = begin; item < end; ++item) {
       const std::int64_t t = item / shape_.num_kv_heads;
-      model::attend(shape_, *tokens[t].cache, static_cast<std::int64_t>(index),
+      model::attend(shape, *tokens[t].cache, static_cast<std::int64_t>(index),
                     item % shape_.num_kv_heads, tokens[t].position, window,
                     scratch_.qkv.data() + t * stride, scratch_.attended.data() + t * query_size,
                     scores);
@@ -215,26 +263,53 @@ void Decoder::rotate(const float* cos_sin, std::int64_t num_heads, float* heads)
   }
 }
 
-void Decoder::run_mlp(const DecoderLayer& layer, std::int64_t batch) {
-  const std::vector<WeightMatrix> parts = views_of(layer.gate_up);
-  product(parts, scratch_.normed, batch, scratch_.gate_up);
-  const std::int64_t width = layer.down.matrix.cols;
+void Decoder::run_mlp(const DecoderMlp& mlp, const std::vector<float>& in, std::int64_t batch,
+                      std::vector<float>& out) {
+  const std::vector<WeightMatrix> parts = views_of(mlp.gate_up);
+  product(parts, in, batch, scratch_.gate_up);
+  const std::int64_t width = mlp.down.matrix.cols;
   const std::int64_t stride = total_rows(parts);
   const bool gated = model_.config.gated_mlp;
   AURUM_CHECK(stride == (gated ? 2 * width : width), "MLP of {} and {}", stride, width);
-  const auto activation = model_.config.activation == weights::Activation::kSilu
-                              ? model::PointwiseActivation::kSilu
-                              : model::PointwiseActivation::kGeluTanh;
-  scratch_.attended.resize(static_cast<std::size_t>(batch * width));
+  scratch_.activated.resize(static_cast<std::size_t>(batch * width));
   parallel_for(batch, kPointwiseGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = begin; t < end; ++t) {
       const float* gate = scratch_.gate_up.data() + t * stride;
-      model::activate(activation, gate, gated ? gate + width : nullptr, width,
-                      scratch_.attended.data() + t * width);
+      activate(model_.config, gate, gated ? gate + width : nullptr, width,
+               scratch_.activated.data() + t * width);
     }
   });
-  const WeightMatrix down = layer.down.view();
-  product({&down, 1}, scratch_.attended, batch, scratch_.branch);
+  const WeightMatrix down = mlp.down.view();
+  product({&down, 1}, scratch_.activated, batch, out);
+}
+
+// Each expert runs once, on the tokens that chose it; a token adds its experts up in their order.
+void Decoder::run_experts(const DecoderLayer& layer, std::int64_t batch) {
+  const auto hidden = static_cast<std::size_t>(model_.config.hidden_size);
+  const WeightMatrix router = layer.router.view();
+  product({&router, 1}, scratch_.normed, batch, scratch_.router_logits);
+  std::vector<std::vector<Route>> routes(layer.experts.size());
+  for (std::int64_t t = 0; t < batch; ++t) {
+    const std::span<float> logits(scratch_.router_logits.data() + t * router.rows,
+                                  layer.experts.size());
+    choose_experts(*model_.config.experts, t, logits, routes);
+  }
+  scratch_.branch.assign(static_cast<std::size_t>(batch) * hidden, 0.0f);
+  for (std::size_t e = 0; e < layer.experts.size(); ++e) {
+    if (routes[e].empty()) continue;
+    scratch_.expert_input.resize(routes[e].size() * hidden);
+    for (std::size_t i = 0; i < routes[e].size(); ++i) {
+      std::copy_n(scratch_.normed.begin() + routes[e][i].token * model_.config.hidden_size, hidden,
+                  scratch_.expert_input.begin() + static_cast<std::ptrdiff_t>(i * hidden));
+    }
+    run_mlp(layer.experts[e], scratch_.expert_input, static_cast<std::int64_t>(routes[e].size()),
+            scratch_.expert_output);
+    for (std::size_t i = 0; i < routes[e].size(); ++i) {
+      float* to = scratch_.branch.data() + routes[e][i].token * model_.config.hidden_size;
+      const float* from = scratch_.expert_output.data() + i * hidden;
+      for (std::size_t d = 0; d < hidden; ++d) to[d] += routes[e][i].weight * from[d];
+    }
+  }
 }
 
 void Decoder::add_branch(const NormWeights& post_norm, std::int64_t batch) {

@@ -30,13 +30,22 @@ struct LinearWeights {
   }
 };
 
+// Gate and up as one fused part or two, or up alone.
+struct DecoderMlp {
+  std::vector<LinearWeights> gate_up;
+  LinearWeights down;
+};
+
 struct DecoderLayer {
-  // Queries, keys and values as one fused part or three; gate and up likewise, or up alone.
-  std::vector<LinearWeights> qkv, gate_up;
-  LinearWeights output, down;
+  std::vector<LinearWeights> qkv;  // one fused part or three
+  LinearWeights output;
+  DecoderMlp mlp;                                  // dense layers
+  LinearWeights router;                            // sparse layers
+  std::vector<DecoderMlp> experts;                 // sparse layers
   NormWeights input_norm, mlp_norm;                // before attention and before the MLP
   NormWeights post_attention_norm, post_mlp_norm;  // Gemma: on the branch before it is added
   NormWeights query_norm, key_norm;
+  std::vector<float> sinks;  // [heads] or empty
 };
 
 // Everything a step needs; the large matrices are borrowed from whatever `keep_alive` owns.
@@ -81,7 +90,8 @@ class Decoder {
 
  private:
   struct Scratch {
-    std::vector<float> residual, normed, branch, qkv, attended, gate_up, logits;
+    std::vector<float> residual, normed, branch, qkv, attended, gate_up, activated, logits;
+    std::vector<float> router_logits, expert_input, expert_output;
     std::vector<float> full_cos_sin, sliding_cos_sin;
   };
 
@@ -90,7 +100,9 @@ class Decoder {
   void run_layer(std::size_t index, std::span<const DecodeToken> tokens);
   void run_attention(std::size_t index, std::span<const DecodeToken> tokens);
   void prepare_heads(std::size_t index, const DecodeToken& token, std::int64_t slot);
-  void run_mlp(const DecoderLayer& layer, std::int64_t batch);
+  void run_mlp(const DecoderMlp& mlp, const std::vector<float>& in, std::int64_t batch,
+               std::vector<float>& out);
+  void run_experts(const DecoderLayer& layer, std::int64_t batch);
   void add_branch(const NormWeights& post_norm, std::int64_t batch);
   void norm_rows(const NormWeights& norm, std::int64_t batch, const float* in, float* out) const;
   void norm_row(const NormWeights& norm, std::int64_t size, const float* in, float* out) const;

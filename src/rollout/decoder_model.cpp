@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "model/families/tensor_names.h"
 #include "model/kernels/bfloat16.h"
 
 namespace aurum::rollout {
@@ -34,22 +35,19 @@ std::shared_ptr<const void> transpose_as(const MemoryTensor& tensor) {
 // Builds the parts of one model; every name is looked up in one place.
 class Builder {
  public:
-  Builder(const ModelConfig& config, const FindTensor& find) : config_(config), find_(find) {}
+  Builder(const ModelConfig& config, const FindTensor& find)
+      : config_(config), names_(model::tensor_names(config)), find_(find) {}
 
   DecoderModel build() {
     DecoderModel model;
     model.config = config_;
-    const bool gpt2 = config_.layer_norm;
-    model.embedding = matrix(gpt2 ? "transformer.wte" : "model.embed_tokens");
+    model.embedding = matrix(names_.embedding);
     model.is_bfloat16 = model.embedding.is_bfloat16;
-    if (gpt2) model.positions = matrix("transformer.wpe");
-    const bool has_head = !config_.tie_word_embeddings && find_("lm_head.weight");
-    model.head = has_head ? matrix("lm_head") : model.embedding;
-    model.final_norm = norm(gpt2 ? "transformer.ln_f" : "model.norm");
-    for (std::int64_t i = 0; i < config_.num_layers; ++i) {
-      model.layers.push_back(gpt2 ? gpt2_layer(fmt::format("transformer.h.{}.", i))
-                                  : llama_layer(fmt::format("model.layers.{}.", i)));
-    }
+    if (!names_.positions.empty()) model.positions = matrix(names_.positions);
+    const bool has_head = !config_.tie_word_embeddings && find_(names_.head + ".weight");
+    model.head = has_head ? matrix(names_.head) : model.embedding;
+    model.final_norm = norm(names_.final_norm);
+    for (const model::LayerNames& names : names_.layers) model.layers.push_back(layer(names));
     model.keep_alive = std::make_shared<std::vector<std::shared_ptr<const void>>>(owned_);
     return model;
   }
@@ -80,10 +78,11 @@ class Builder {
   }
 
   LinearWeights linear(const std::string& stem) {
+    if (names_.input_major) return transposed(stem);
     return {.matrix = matrix(stem), .bias = floats(stem + ".bias")};
   }
 
-  // GPT-2 stores its matrices [in, out].
+  // From [in, out].
   LinearWeights transposed(const std::string& stem) {
     const MemoryTensor tensor = require(stem + ".weight");
     owned_.push_back(tensor.is_bfloat16 ? transpose_as<BFloat16>(tensor)
@@ -96,10 +95,8 @@ class Builder {
   }
 
   NormWeights norm(const std::string& stem) const {
+    if (stem.empty()) return {};
     require(stem + ".weight");
-    return optional_norm(stem);
-  }
-  NormWeights optional_norm(const std::string& stem) const {
     NormWeights result{.weight = floats(stem + ".weight"), .bias = floats(stem + ".bias")};
     if (config_.norm_adds_one) {
       for (float& weight : result.weight) weight += 1.0f;
@@ -107,48 +104,40 @@ class Builder {
     return result;
   }
 
-  DecoderLayer llama_layer(const std::string& prefix) {
-    DecoderLayer layer;
-    const std::string attention = prefix + "self_attn.", mlp = prefix + "mlp.";
-    for (const char* part : {"qkv_proj", "q_proj", "k_proj", "v_proj"}) {
-      const bool is_fused_part = std::string(part) == "qkv_proj";
-      if (is_fused_part == config_.fused_qkv) layer.qkv.push_back(linear(attention + part));
-    }
-    if (config_.fused_gate_up) {
-      layer.gate_up.push_back(linear(mlp + "gate_up_proj"));
-    } else {
-      if (config_.gated_mlp) layer.gate_up.push_back(linear(mlp + "gate_proj"));
-      layer.gate_up.push_back(linear(mlp + "up_proj"));
-    }
-    layer.output = linear(attention + "o_proj");
-    layer.down = linear(mlp + "down_proj");
-    layer.input_norm = norm(prefix + "input_layernorm");
-    if (config_.post_norms) {
-      layer.post_attention_norm = norm(prefix + "post_attention_layernorm");
-      layer.mlp_norm = norm(prefix + "pre_feedforward_layernorm");
-      layer.post_mlp_norm = norm(prefix + "post_feedforward_layernorm");
-    } else {
-      layer.mlp_norm = norm(prefix + "post_attention_layernorm");
-    }
-    if (config_.qk_norm) {
-      layer.query_norm = norm(attention + "q_norm");
-      layer.key_norm = norm(attention + "k_norm");
-    }
-    return layer;
+  std::vector<LinearWeights> linears(const std::vector<std::string>& stems) {
+    std::vector<LinearWeights> parts;
+    for (const std::string& stem : stems) parts.push_back(linear(stem));
+    return parts;
   }
 
-  DecoderLayer gpt2_layer(const std::string& prefix) {
-    DecoderLayer layer;
-    layer.qkv.push_back(transposed(prefix + "attn.c_attn"));
-    layer.output = transposed(prefix + "attn.c_proj");
-    layer.gate_up.push_back(transposed(prefix + "mlp.c_fc"));
-    layer.down = transposed(prefix + "mlp.c_proj");
-    layer.input_norm = norm(prefix + "ln_1");
-    layer.mlp_norm = norm(prefix + "ln_2");
+  DecoderMlp mlp(const model::MlpNames& names) {
+    return {.gate_up = linears(names.gate_up), .down = linear(names.down)};
+  }
+
+  DecoderLayer layer(const model::LayerNames& names) {
+    DecoderLayer layer{.qkv = linears(names.qkv),
+                       .output = linear(names.output),
+                       .input_norm = norm(names.input_norm),
+                       .mlp_norm = norm(names.mlp_norm),
+                       .post_attention_norm = norm(names.post_attention_norm),
+                       .post_mlp_norm = norm(names.post_mlp_norm),
+                       .query_norm = norm(names.query_norm),
+                       .key_norm = norm(names.key_norm)};
+    if (!names.sinks.empty()) {
+      require(names.sinks);
+      layer.sinks = floats(names.sinks);
+    }
+    if (names.router.empty()) {
+      layer.mlp = mlp(names.mlp);
+    } else {
+      layer.router = linear(names.router);
+    }
+    for (const model::MlpNames& expert : names.experts) layer.experts.push_back(mlp(expert));
     return layer;
   }
 
   const ModelConfig& config_;
+  model::TensorNames names_;
   const FindTensor& find_;
   std::vector<std::shared_ptr<const void>> owned_;
 };

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "weights/expert_tensors.h"
 #include "weights/gguf.h"
 #include "weights/gguf_config.h"
 #include "weights/gguf_names.h"
@@ -85,16 +86,28 @@ class FolderCheckpoint final : public Checkpoint {
     return names;
   }
 
-  bool contains(std::string_view name) const override { return tensors_.contains(name); }
+  bool contains(std::string_view name) const override {
+    return find(name) || has_expert_tensor(name, finder());
+  }
 
   TensorView tensor(std::string_view name, OptionalShape shape) const override {
-    const auto found = tensors_.find(name);
-    if (found == tensors_.end()) fail_missing(path_.string(), name);
-    check_shape(path_.string(), name, found->second.shape, shape);
-    return found->second;
+    const TensorView* found = find(name);
+    const auto expert = found ? std::nullopt : find_expert_tensor(name, finder());
+    if (!found && !expert) fail_missing(path_.string(), name);
+    const TensorView& view = found ? *found : *expert;
+    check_shape(path_.string(), name, view.shape, shape);
+    return view;
   }
 
  private:
+  const TensorView* find(std::string_view name) const {
+    const auto found = tensors_.find(name);
+    return found == tensors_.end() ? nullptr : &found->second;
+  }
+  FindTensorView finder() const {
+    return [this](std::string_view name) { return find(name); };
+  }
+
   void read_generation_config() {
     const std::string path = (path_ / "generation_config.json").string();
     const auto text = read_file_if_present(path);

@@ -18,8 +18,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 9> kSupported = {
-    "llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "smollm3", "phi3", "gpt2"};
+constexpr std::array<std::string_view, 11> kSupported = {
+    "llama",       "mistral", "qwen2", "qwen3", "qwen3_moe", "gemma2",
+    "gemma3_text", "smollm3", "phi3",  "gpt2",  "gpt_oss"};
 constexpr std::int64_t kMaxSize = std::int64_t{1} << 31;
 constexpr std::int64_t kMaxLayers = 10'000;
 
@@ -174,6 +175,15 @@ RopeConfig read_rope(const Keys& top, const Keys& keys, const ModelConfig& confi
   return rope;
 }
 
+// What transformers takes when a gpt_oss file says nothing.
+RopeConfig gpt_oss_rope() {
+  return {.kind = RopeKind::kYarn,
+          .theta = 150000.0,
+          .factor = 32.0,
+          .truncate = false,
+          .original_max_position_embeddings = 4096};
+}
+
 void read_ropes(const Keys& top, ModelConfig& config, double default_theta) {
   const bool gemma3 = config.model_type == "gemma3_text";
   const double theta = top.number("rope_theta").value_or(default_theta);
@@ -190,6 +200,10 @@ void read_ropes(const Keys& top, ModelConfig& config, double default_theta) {
     return;
   }
   const auto scaling = parameters ? parameters : top.object("rope_scaling");
+  if (!scaling && config.model_type == "gpt_oss") {
+    config.rope = gpt_oss_rope();
+    return;
+  }
   config.rope = read_rope(top, scaling ? *scaling : none, config, theta);
   if (gemma3) {
     config.sliding_rope = read_rope(top, none, config, local_theta);
@@ -220,6 +234,7 @@ std::optional<std::vector<bool>> read_layer_types(const Keys& keys, const ModelC
 // The window of sliding layers; 0 when the model has none.
 std::int64_t read_window(const Keys& keys, const std::string& model_type) {
   const bool defaults_to_4096 = model_type == "mistral" || model_type.starts_with("gemma");
+  if (model_type == "gpt_oss") return keys.size("sliding_window", 128);
   const bool has_switch = model_type.starts_with("qwen") || model_type == "smollm3";
   if (has_switch && !keys.boolean("use_sliding_window", false)) return 0;
   if (model_type == "llama" || model_type == "gpt2") return 0;
@@ -230,13 +245,14 @@ std::int64_t read_window(const Keys& keys, const std::string& model_type) {
 
 bool slides_by_default(const Keys& keys, const ModelConfig& config, std::int64_t layer) {
   const std::string& type = config.model_type;
-  if (type == "gemma2") return layer % 2 == 0;
+  if (type == "gemma2" || type == "gpt_oss") return layer % 2 == 0;
   if (type == "gemma3_text") {
     const std::int64_t pattern =
         keys.size("sliding_window_pattern", keys.size("_sliding_window_pattern", 6));
     return (layer + 1) % pattern != 0;
   }
-  if (type.starts_with("qwen")) return layer >= keys.integer("max_window_layers").value_or(28);
+  if (type == "qwen2" || type == "qwen3")
+    return layer >= keys.integer("max_window_layers").value_or(28);
   if (type == "smollm3") return !config.uses_rope[static_cast<std::size_t>(layer)];
   return true;
 }
@@ -296,6 +312,7 @@ void read_gpt2_sizes(const Keys& keys, ModelConfig& config) {
 std::int64_t default_head_dim(const ModelConfig& config) {
   if (config.model_type == "qwen3") return 128;
   if (config.model_type.starts_with("gemma")) return 256;
+  if (config.model_type == "gpt_oss") return 64;
   return config.hidden_size / config.num_heads;
 }
 
@@ -310,8 +327,8 @@ void read_sizes(const Keys& keys, ModelConfig& config) {
     config.num_kv_heads = keys.size("num_key_value_heads", config.num_heads);
     config.intermediate_size = keys.size("intermediate_size");
     config.max_position_embeddings = keys.size("max_position_embeddings", 2048);
-    config.norm_eps =
-        keys.number("rms_norm_eps").value_or(config.model_type == "phi3" ? 1e-5 : 1e-6);
+    const bool wide_eps = config.model_type == "phi3" || config.model_type == "gpt_oss";
+    config.norm_eps = keys.number("rms_norm_eps").value_or(wide_eps ? 1e-5 : 1e-6);
   }
   if (config.num_layers > kMaxLayers) keys.fail("num_hidden_layers", "is too large");
   if (config.num_heads % config.num_kv_heads != 0) {
@@ -336,12 +353,13 @@ void read_biases(const Keys& keys, ModelConfig& config) {
     return;
   }
   if (type == "mistral" || type == "phi3") return;
-  config.qkv_bias = config.output_bias = keys.boolean("attention_bias", false);
+  config.qkv_bias = config.output_bias = keys.boolean("attention_bias", type == "gpt_oss");
   if (type == "llama" || type == "smollm3") config.mlp_bias = keys.boolean("mlp_bias", false);
 }
 
 void read_gemma(const Keys& keys, ModelConfig& config) {
-  config.norm_adds_one = config.post_norms = config.scale_embedding = true;
+  config.norm_adds_one = config.norm_rounds_last = true;
+  config.post_norms = config.scale_embedding = true;
   const double scalar = keys.number("query_pre_attn_scalar").value_or(256.0);
   if (!(scalar > 0.0)) keys.fail("query_pre_attn_scalar", "must be positive");
   config.attention_scale = 1.0 / std::sqrt(scalar);
@@ -352,19 +370,55 @@ void read_gemma(const Keys& keys, ModelConfig& config) {
   if (!keys.contains("final_logit_softcapping")) config.final_logit_softcap = 30.0;
 }
 
+ExpertConfig read_experts(const Keys& keys, std::int64_t fallback_count) {
+  ExpertConfig experts;
+  experts.num_experts = keys.size("num_local_experts", keys.size("num_experts", fallback_count));
+  experts.experts_per_token = keys.size("num_experts_per_tok", keys.size("experts_per_token", 4));
+  if (experts.experts_per_token > experts.num_experts) {
+    keys.fail("num_experts_per_tok", "is larger than the number of experts");
+  }
+  return experts;
+}
+
+void read_qwen3_moe(const Keys& keys, ModelConfig& config) {
+  ExpertConfig experts = read_experts(keys, 128);
+  experts.experts_per_token = keys.size("num_experts_per_tok", 8);
+  experts.intermediate_size = keys.size("moe_intermediate_size", 768);
+  experts.normalize_weights = keys.boolean("norm_topk_prob", false);
+  const auto dense =
+      keys.list<std::int64_t>("mlp_only_layers").value_or(std::vector<std::int64_t>{});
+  const std::int64_t step = keys.size("decoder_sparse_step", 1);
+  for (std::int64_t layer = 0; layer < config.num_layers; ++layer) {
+    const bool listed = std::find(dense.begin(), dense.end(), layer) != dense.end();
+    experts.is_sparse.push_back(!listed && (layer + 1) % step == 0);
+  }
+  config.experts = std::move(experts);
+}
+
+void read_gpt_oss(const Keys& keys, ModelConfig& config) {
+  ExpertConfig experts = read_experts(keys, 128);
+  experts.intermediate_size = config.intermediate_size;
+  experts.softmax_before_top_k = false;
+  experts.is_sparse.assign(static_cast<std::size_t>(config.num_layers), true);
+  config.experts = std::move(experts);
+  config.clamped_swiglu = {.alpha = keys.number("swiglu_alpha").value_or(1.702),
+                           .limit = keys.number("swiglu_limit").value_or(7.0)};
+  config.attention_sinks = config.norm_rounds_last = true;
+}
+
 void read_family(const Keys& keys, ModelConfig& config) {
   const std::string& type = config.model_type;
   config.attention_scale = 1.0 / std::sqrt(static_cast<double>(config.head_dim));
-  config.qk_norm = type == "qwen3" || type == "gemma3_text";
+  config.qk_norm = type == "qwen3" || type == "qwen3_moe" || type == "gemma3_text";
   config.fused_qkv = type == "phi3" || type == "gpt2";
   config.fused_gate_up = type == "phi3";
   config.gated_mlp = type != "gpt2";
   if (type.starts_with("gemma")) read_gemma(keys, config);
+  if (type == "qwen3_moe") read_qwen3_moe(keys, config);
+  if (type == "gpt_oss") read_gpt_oss(keys, config);
   if (type == "gpt2") {
     if (!keys.boolean("scale_attn_weights", true)) config.attention_scale = 1.0;
-    if (keys.boolean("scale_attn_by_inverse_layer_idx", false)) {
-      keys.fail("scale_attn_by_inverse_layer_idx", "true is not supported");
-    }
+    config.scale_by_layer = keys.boolean("scale_attn_by_inverse_layer_idx", false);
   }
 }
 
@@ -392,6 +446,7 @@ void read_rest(const Keys& keys, ModelConfig& config) {
 
 double default_theta(const std::string& type) {
   if (type == "gemma3_text") return 1e6;
+  if (type == "gpt_oss") return 150000.0;
   return type == "smollm3" ? 2e6 : 1e4;
 }
 
@@ -442,7 +497,8 @@ ModelConfig parse_model_config(const std::string& json, const std::string& sourc
   read_positions(keys, config);
   read_windows(keys, config);
   read_rest(keys, config);
-  if (object.contains("quantization_config")) {
+  const bool reads_blocks = config.model_type == "gpt_oss";  // its experts come as MXFP4
+  if (object.contains("quantization_config") && !reads_blocks) {
     keys.fail("quantization_config", "is not supported; use the unquantized model or a GGUF file");
   }
   config.config_json = object.dump(2) + "\n";

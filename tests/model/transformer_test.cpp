@@ -35,7 +35,9 @@ class RandomCheckpoint : public weights::Checkpoint {
       add(layer + "self_attn.q_proj.weight", {16, 8});
       add(layer + "self_attn.q_proj.bias", {16});
       add(layer + "self_attn.k_proj.weight", {8, 8});
+      add(layer + "self_attn.k_proj.bias", {8});
       add(layer + "self_attn.v_proj.weight", {8, 8});
+      add(layer + "self_attn.v_proj.bias", {8});
       add(layer + "self_attn.o_proj.weight", {8, 16});
       add(layer + "mlp.gate_proj.weight", {12, 8});
       add(layer + "mlp.up_proj.weight", {12, 8});

@@ -133,5 +133,28 @@ TEST(ModelConfig, ErrorsNameTheKeyAndWhatIsSupported) {
   EXPECT_THROW(parse_model_config("[", "config.json"), FormatError);
 }
 
+TEST(ModelConfig, ReadsWhichLayersAreSparse) {
+  const ModelConfig config = parse_model_config(
+      R"({"model_type": "qwen3_moe", "vocab_size": 9, "hidden_size": 8, "intermediate_size": 8,
+          "num_hidden_layers": 4, "num_attention_heads": 2, "num_experts": 6,
+          "num_experts_per_tok": 2, "decoder_sparse_step": 2, "mlp_only_layers": [3]})",
+      "config.json");
+  EXPECT_EQ(config.experts->is_sparse, (std::vector<bool>{false, true, false, false}));
+  EXPECT_EQ(config.head_dim, 4);
+  EXPECT_TRUE(config.experts->softmax_before_top_k);
+}
+
+TEST(ModelConfig, GivesGptOssItsYarnSinksAndAlternatingWindows) {
+  const ModelConfig config = parse_model_config(
+      R"({"model_type": "gpt_oss", "vocab_size": 9, "hidden_size": 8, "intermediate_size": 8,
+          "num_hidden_layers": 2, "num_attention_heads": 2, "num_local_experts": 4,
+          "quantization_config": {"quant_method": "mxfp4"}})",
+      "config.json");
+  EXPECT_EQ(config.sliding_window, (std::vector<std::int64_t>{128, 0}));
+  EXPECT_EQ(config.rope.kind, RopeKind::kYarn);
+  EXPECT_FALSE(config.rope.truncate);
+  EXPECT_TRUE(config.attention_sinks && config.norm_rounds_last && config.qkv_bias);
+}
+
 }  // namespace
 }  // namespace aurum::weights

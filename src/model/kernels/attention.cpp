@@ -101,6 +101,7 @@ struct HeadTask {
   float* scores;  // one per position from `first_block_position`
   std::int64_t head_dim, padded_head_dim, begin, end;
   float scale, softcap;
+  const float* sink;  // of this head, or null
 
   std::int64_t first_position() const { return begin / kBlock * kBlock; }
 };
@@ -199,10 +200,12 @@ AURUM_FORCE_INLINE double exponentiate_body(float* values, std::int64_t count, f
 
 template <typename T>
 AURUM_FORCE_INLINE void attend_head(const HeadTask<T>& task) {
-  const float largest = score(task);
+  float largest = score(task);
+  if (task.sink) largest = std::max(largest, *task.sink);
   const std::int64_t count = (task.end + kBlock - 1) / kBlock * kBlock - task.first_position();
   // A hidden score of -infinity becomes exp(-87), far below the last bit of a sum that is >= 1.
-  const double sum = exponentiate_body(task.scores, count, largest, 1.0f);
+  double sum = exponentiate_body(task.scores, count, largest, 1.0f);
+  if (task.sink) sum += static_cast<double>(std::exp(*task.sink - largest));
   const auto inverse_sum = static_cast<float>(1.0 / sum);
   std::int64_t d = 0;
   for (; d + 4 * kLanes <= task.padded_head_dim; d += 4 * kLanes) {
@@ -246,10 +249,12 @@ void attend_group(const AttentionShape& shape, const KvCache& cache, std::int64_
                    .begin = window > 0 ? std::max<std::int64_t>(0, position - window + 1) : 0,
                    .end = position + 1,
                    .scale = shape.scale,
-                   .softcap = shape.softcap};
+                   .softcap = shape.softcap,
+                   .sink = nullptr};
   for (std::int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
     task.query = queries + head * shape.head_dim;
     task.out = out + head * shape.head_dim;
+    task.sink = shape.sinks ? shape.sinks + head : nullptr;
     run_head(task, set);
   }
 }

@@ -11,6 +11,8 @@ struct AttentionShape {
   std::int64_t num_heads = 0, num_kv_heads = 0, head_dim = 0;
   float scale = 1.0f;    // multiplies q.k
   float softcap = 0.0f;  // s -> c tanh(s / c); 0 = off
+  // [num_heads] logits of one more softmax column that carries no value; null = none.
+  const float* sinks = nullptr;
 
   std::int64_t padded_head_dim() const { return (head_dim + 15) / 16 * 16; }
 };

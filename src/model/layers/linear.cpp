@@ -1,6 +1,9 @@
 #include "model/layers/linear.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.h"
 
@@ -8,7 +11,77 @@ namespace aurum::model {
 
 namespace {
 
-void expand_into(const weights::TensorView& view, std::int64_t first, at::Tensor& out) {
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// All blocks of a Linear, one under another, in this thread's scratch memory: valid until the next
+// call on this thread.
+at::Tensor expand_to_scratch(const std::vector<weights::TensorView>& blocks, at::ScalarType dtype) {
+  thread_local at::Tensor scratch;
+  const std::int64_t columns = blocks.front().shape[1];
+  std::int64_t rows = 0;
+  for (const weights::TensorView& view : blocks) rows += view.shape[0];
+  const bool fits =
+      scratch.defined() && scratch.scalar_type() == dtype && scratch.numel() >= rows * columns;
+  if (!fits) scratch = at::empty({rows * columns}, dtype);
+  at::Tensor weight = scratch.slice(0, 0, rows * columns).view({rows, columns});
+  std::int64_t row = 0;
+  for (const weights::TensorView& view : blocks) {
+    expand_into(view, 0, weight.slice(0, row, row + view.shape[0]));
+    row += view.shape[0];
+  }
+  return weight;
+}
+
+std::optional<at::Tensor> optional_tensor(const at::Tensor& tensor) {
+  return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
+}
+
+// The gradient of each leaf is a slice of the gradient of the whole.
+void append_slices(const std::vector<Leaf>& leaves, const at::Tensor& gradient,
+                   variable_list& out) {
+  std::int64_t row = 0;
+  for (const Leaf& leaf : leaves) {
+    const std::int64_t rows = leaf.tensor.size(0);
+    out.push_back(gradient.defined() ? gradient.slice(0, row, row + rows) : gradient);
+    row += rows;
+  }
+}
+
+class LinearFunction : public torch::autograd::Function<LinearFunction> {
+ public:
+  // `leaves` is what autograd gives gradients to: the weight leaves, then the bias leaves.
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, at::TensorList leaves,
+                            const Linear* linear) {
+    context->save_for_backward({x, linear->weight});
+    context->saved_data["linear"] = reinterpret_cast<std::int64_t>(linear);
+    context->saved_data["trains"] = std::any_of(
+        leaves.begin(), leaves.end(), [](const at::Tensor& leaf) { return leaf.requires_grad(); });
+    const at::Tensor& weight = linear->weight;
+    return at::linear(x, linear->input_major ? weight.t() : weight, optional_tensor(linear->bias));
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const auto* linear = reinterpret_cast<const Linear*>(context->saved_data["linear"].toInt());
+    const at::Tensor &x = saved[0], &weight = saved[1], &dy = gradients[0];
+    const bool trains = context->saved_data["trains"].toBool();
+    at::Tensor dx, dweight, dbias;
+    if (context->needs_input_grad(0)) dx = dy.mm(linear->input_major ? weight.t() : weight);
+    if (trains) dweight = linear->input_major ? x.t().mm(dy) : dy.t().mm(x);
+    if (trains && linear->bias.defined()) dbias = dy.sum(0);
+    variable_list result{dx};
+    append_slices(linear->weight_leaves, dweight, result);
+    append_slices(linear->bias_leaves, dbias, result);
+    result.emplace_back();
+    return result;
+  }
+};
+
+}  // namespace
+
+void expand_into(const weights::TensorView& view, std::int64_t first, at::Tensor out) {
+  AURUM_CHECK(out.is_contiguous());
   const auto size = static_cast<std::size_t>(out.numel());
   if (out.scalar_type() == at::kFloat) {
     weights::dequantize_in_parallel(view, first, std::span(out.mutable_data_ptr<float>(), size));
@@ -17,8 +90,6 @@ void expand_into(const weights::TensorView& view, std::int64_t first, at::Tensor
     weights::dequantize_in_parallel(view, first, std::span(data, size));
   }
 }
-
-}  // namespace
 
 at::Tensor expand(const weights::TensorView& view, at::ScalarType dtype) {
   at::Tensor out = at::empty(view.shape, dtype);
@@ -36,10 +107,16 @@ at::Tensor expand_rows(const weights::TensorView& view, std::int64_t begin, std:
 }
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
-  const std::optional<at::Tensor> optional_bias =
-      bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt;
-  if (!blocks) return at::linear(x, weight, optional_bias);
-  return at::linear(x, expand(*blocks, x.scalar_type()), optional_bias);
+  if (!blocks.empty()) {
+    return at::linear(x, expand_to_scratch(blocks, x.scalar_type()), optional_tensor(bias));
+  }
+  if (weight_leaves.empty() || !at::GradMode::is_enabled()) {
+    return at::linear(x, input_major ? weight.t() : weight, optional_tensor(bias));
+  }
+  std::vector<at::Tensor> leaves;
+  for (const Leaf& leaf : weight_leaves) leaves.push_back(leaf.tensor);
+  for (const Leaf& leaf : bias_leaves) leaves.push_back(leaf.tensor);
+  return LinearFunction::apply(x, at::TensorList(leaves), this);
 }
 
 }  // namespace aurum::model

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <optional>
 #include <string>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -15,13 +15,28 @@ at::Tensor expand(const weights::TensorView& view, at::ScalarType dtype);
 at::Tensor expand_rows(const weights::TensorView& view, std::int64_t begin, std::int64_t end,
                        at::ScalarType dtype);
 
-// y = x W^T + b. A frozen weight may stay in its file's blocks: it is then expanded into a scratch
-// matrix right before each product, so that only one expanded matrix exists at a time.
-struct Linear {
-  at::Tensor weight;  // [out, in]; undefined while `blocks` is set
-  at::Tensor bias;    // [out] or undefined
-  std::optional<weights::TensorView> blocks;
+// Expands values from `first` on into all of `out`, float32 or bfloat16, contiguous.
+void expand_into(const weights::TensorView& view, std::int64_t first, at::Tensor out);
 
+// A tensor of the checkpoint with a gradient of its own: rows of a Linear, or a whole norm weight.
+struct Leaf {
+  std::string name;  // Hugging Face name
+  at::Tensor tensor;
+};
+
+// y = x W^T + b. Matrices that read the same x (q, k and v; gate and up) lie one under another in
+// one W, so that they run as one product; each keeps its own leaf, a view of its rows.
+//
+// A frozen W may stay in its file's blocks: it is then expanded right before each product, into
+// memory that all such products of a thread share.
+struct Linear {
+  at::Tensor weight;  // [out, in], or [in, out] if input_major; undefined while there are blocks
+  at::Tensor bias;    // [out] or undefined
+  bool input_major = false;
+  std::vector<weights::TensorView> blocks;
+  std::vector<Leaf> weight_leaves, bias_leaves;  // trainable only
+
+  // x [tokens, in] -> [tokens, out]. Leaves that require gradients receive them.
   at::Tensor operator()(const at::Tensor& x) const;
 };
 

@@ -4,22 +4,24 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "model/causal_lm.h"
+#include "weights/model_config.h"
 
 namespace aurum::model {
 
-// Cosines and sines for every token of a batch, at its position in its row:
-// [tokens, 1, head_dim] each, in `dtype`.
+// Cosines and sines for every token of a batch at its position in its row, times the attention
+// factor: [tokens, rotary_dim / 2] each, float32 values rounded to the compute dtype.
 struct RotaryTable {
   at::Tensor cos, sin;
 };
 
-// Throws FormatError for a kind of scaling that the packed forward pass does not know.
-void check_rope(const weights::RopeConfig& rope);
+// Every row takes the factors of its own length (dynamic, longrope), so that batching never
+// changes a row.
 RotaryTable make_rotary_table(const weights::RopeConfig& rope, const weights::ModelConfig& config,
-                              const std::vector<std::int64_t>& row_offsets, at::ScalarType dtype);
+                              const std::vector<std::int64_t>& row_offsets,
+                              const at::TensorOptions& options);
 
-// Rotates halves, as Hugging Face lays them out. x is [tokens, heads, head_dim].
+// Rotates the first rotary_dim values of each head, dimension i with i + rotary_dim / 2, as Hugging
+// Face lays them out. x is [tokens, heads, head_dim].
 at::Tensor apply_rotary(const at::Tensor& x, const RotaryTable& table);
 
 }  // namespace aurum::model

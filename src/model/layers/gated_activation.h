@@ -1,0 +1,21 @@
+#pragma once
+
+#include <optional>
+
+#include <ATen/core/Tensor.h>
+
+#include "weights/model_config.h"
+
+namespace aurum::model {
+
+// What lies between the two products of an MLP.
+struct MlpActivation {
+  weights::Activation kind = weights::Activation::kSilu;
+  bool gated = true;
+  std::optional<weights::ClampedSwiglu> clamped;  // replaces `kind`
+};
+
+// gate_up is [tokens, gate; up], or [tokens, up] when not gated. Returns activation(gate) * up.
+at::Tensor apply_activation(const MlpActivation& activation, const at::Tensor& gate_up);
+
+}  // namespace aurum::model
