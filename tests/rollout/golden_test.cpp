@@ -1,0 +1,72 @@
+// Greedy completions of tiny models of each family against transformers and our own packed pass.
+
+#include <cstring>
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+
+#include "rollout/decoder_model.h"
+#include "rollout/local_rollout_source.h"
+#include "tests/support/golden_model.h"
+
+namespace aurum::rollout {
+namespace {
+
+using testing_support::GoldenModel;
+
+LocalRolloutSource source_of(const std::shared_ptr<const GoldenModel>& golden) {
+  return {[golden] { return make_decoder_model(golden, model::ComputeDType::kFloat32); },
+          {},
+          golden->config().vocab_size};
+}
+
+RolloutRequest greedy_request(std::vector<std::int32_t> prompt, std::int64_t max_new_tokens) {
+  return {.prompt_ids = std::move(prompt),
+          .sampling = {.temperature = 0.0, .max_new_tokens = max_new_tokens}};
+}
+
+class GoldenDecoder : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(GoldenDecoder, CompletesAsTransformers) {
+  const auto golden = std::make_shared<const GoldenModel>(GetParam());
+  const weights::TensorView& expected = golden->expected("greedy");
+  std::vector<std::int32_t> ids(static_cast<std::size_t>(expected.num_values()));
+  std::memcpy(ids.data(), expected.bytes.data(), expected.bytes.size());
+  auto source = source_of(golden);
+  const auto request =
+      greedy_request(GoldenModel::rows()[0], static_cast<std::int64_t>(ids.size()));
+  EXPECT_EQ(source.generate({&request, 1})[0].completion_ids, ids);
+}
+
+TEST_P(GoldenDecoder, HasTheLogitsOfThePackedPass) {
+  const c10::NoGradGuard no_grad;
+  const auto golden = std::make_shared<const GoldenModel>(GetParam());
+  const auto packed = model::load_causal_lm(*golden, {.dtype = model::ComputeDType::kFloat32});
+  auto source = source_of(golden);
+  for (const auto& row : GoldenModel::rows()) {
+    model::PackedBatch batch;
+    batch.add_row(row);
+    const at::Tensor expected = packed->logits(packed->hidden_states(batch))[-1];
+    const std::vector<float> logits = source.next_token_logits(row);
+    EXPECT_TRUE(at::tensor(logits).allclose(expected, 1e-4, 1e-4));
+  }
+}
+
+TEST_P(GoldenDecoder, GivesARowTheSameCompletionInAnyBatch) {
+  const auto golden = std::make_shared<const GoldenModel>(GetParam());
+  auto source = source_of(golden);
+  std::vector<RolloutRequest> requests;
+  for (std::int32_t i = 0; i < 7; ++i) requests.push_back(greedy_request({1, i, 3}, 5 + i));
+  const auto together = source.generate(requests);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    EXPECT_EQ(source.generate({&requests[i], 1})[0].completion_ids, together[i].completion_ids);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, GoldenDecoder,
+                         ::testing::ValuesIn(testing_support::golden_models()),
+                         [](const auto& parameter) { return parameter.param; });
+
+}  // namespace
+}  // namespace aurum::rollout
