@@ -1,8 +1,23 @@
 #include "cli/config_options.h"
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
 
 namespace aurum::cli {
+
+namespace {
+
+// Whether an argument without dashes is `section.key=value`.
+bool is_bare_override(const std::string& argument) {
+  if (argument.find('=') == std::string::npos) return false;
+  for (const char* section : {"data.", "model.", "training.", "peft.", "fsdp.", "deepspeed."}) {
+    if (argument.rfind(section, 0) == 0) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 void add_config_options(CLI::App& command, ConfigOptions& options) {
   command.add_option("-c,--config", options.file, "Oumi TrainingConfig, YAML")->required();
@@ -20,20 +35,29 @@ void add_config_options(CLI::App& command, ConfigOptions& options) {
 }
 
 config::TrainingConfig load_config(const ConfigOptions& options) {
-  std::vector<std::pair<std::string, std::string>> overrides;
+  config::Overrides overrides;
   for (const std::string& item : options.set) {
     const std::size_t equals = item.find('=');
     if (equals == std::string::npos) {
       throw InputError(fmt::format("--set {}: expected KEY=VALUE", item));
     }
-    overrides.emplace_back(item.substr(0, equals), item.substr(equals + 1));
+    overrides.push_back({.path = item.substr(0, equals), .value = item.substr(equals + 1)});
   }
   const auto add = [&](const std::string& value, const char* key) {
-    if (!value.empty()) overrides.emplace_back(key, value);
+    if (!value.empty()) overrides.push_back({.path = key, .value = value});
   };
-  add(options.model_name, "model.model_name");
-  add(options.output_dir, "training.output_dir");
-  add(options.dataset, "data.train.datasets[0].dataset_path");
+  // Quoted, so that a name such as "on" stays text.
+  const auto add_text = [&](const std::string& value, const char* key) {
+    if (!value.empty()) add(nlohmann::json(value).dump(), key);
+  };
+  add_text(options.model_name, "model.model_name");
+  add_text(options.output_dir, "training.output_dir");
+  add_text(options.dataset, "data.train.datasets[0].dataset_path");
+  if (!options.dataset.empty()) {
+    overrides.push_back({.path = "data.train.datasets[0].dataset_name",
+                         .value = "text_sft_jsonl",
+                         .only_if_missing = true});
+  }
   add(options.learning_rate, "training.learning_rate");
   add(options.max_steps, "training.max_steps");
   add(options.batch_size, "training.per_device_train_batch_size");
@@ -44,21 +68,19 @@ std::vector<std::string> rewrite_dotted_overrides(const std::vector<std::string>
   std::vector<std::string> rewritten;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string& argument = arguments[i];
-    std::string name = argument.substr(0, argument.find('='));
-    // Items are also written without dashes: data.train.datasets[0].dataset_path=rows.jsonl
-    const bool dashed = name.rfind("--", 0) == 0;
-    const bool is_item = !dashed && name.rfind("data.", 0) == 0 && argument.size() > name.size();
-    if ((!dashed || name.find('.') == std::string::npos) && !is_item) {
+    const std::size_t equals = argument.find('=');
+    std::string name = argument.substr(0, equals);
+    const bool is_dashed = name.rfind("--", 0) == 0 && name.find('.') != std::string::npos;
+    if (!is_dashed && !is_bare_override(argument)) {
       rewritten.push_back(argument);
       continue;
     }
-    if (dashed) name = name.substr(2);
-    const std::size_t equals = argument.find('=');
+    if (is_dashed) name = name.substr(2);
     std::string value;
     if (equals != std::string::npos) {
       value = argument.substr(equals + 1);
-    } else if (++i < arguments.size()) {
-      value = arguments[i];
+    } else if (i + 1 < arguments.size() && arguments[i + 1].rfind("--", 0) != 0) {
+      value = arguments[++i];
     } else {
       throw InputError(fmt::format("--{}: a value is missing", name));
     }

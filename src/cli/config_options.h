@@ -6,7 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "config/acting_config.h"
+#include "config/training_config.h"
 
 namespace aurum::cli {
 
@@ -23,7 +23,8 @@ void add_config_options(CLI::App& command, ConfigOptions& options);
 // Reads the file, then the dotted overrides, then the short options.
 config::TrainingConfig load_config(const ConfigOptions& options);
 
-// Turns `--dotted.key value` and `--dotted.key=value` into `--set dotted.key=value`.
+// Turns `--dotted.key value`, `--dotted.key=value` and `dotted.key=value` into
+// `--set dotted.key=value`.
 std::vector<std::string> rewrite_dotted_overrides(const std::vector<std::string>& arguments);
 
 }  // namespace aurum::cli

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "config/acting_config.h"
+#include "config/training_config.h"
 #include "loss/distillation_loss.h"
 
 namespace aurum::cli {

@@ -20,7 +20,8 @@
 #include "cli/config_options.h"
 #include "cli/loss_options.h"
 #include "cli/model_files.h"
-#include "config/acting_config.h"
+#include "config/reference.h"
+#include "config/support.h"
 #include "data/example.h"
 #include "loss/distillation_loss.h"
 #include "model/causal_lm.h"
@@ -87,26 +88,6 @@ void check_tokenizers(const config::GoldParams& gold, const text::Tokenizer& stu
   if (gold.use_uld_loss && same) {
     log_warning(
         "student and teacher share a tokenizer: training.gold.use_uld_loss: false is exact");
-  }
-}
-
-void check_supported(const config::TrainingConfig& config) {
-  const config::GoldParams& gold = config.training.gold;
-  if (!gold.teacher_model_name_or_path || gold.teacher_model_name_or_path->empty()) {
-    throw ConfigError("training.gold.teacher_model_name_or_path is not set: name the teacher");
-  }
-  const auto refuse = [](bool set, const char* key, const char* what_now) {
-    if (set) throw ConfigError(fmt::format("{} is not supported yet: {}", key, what_now));
-  };
-  refuse(config.training.use_peft, "training.use_peft", "set it to false to train all weights");
-  refuse(gold.use_vllm, "training.gold.use_vllm", "set it to false for rollouts in process");
-  refuse(gold.seq_kd, "training.gold.seq_kd", "set it to false");
-  refuse(gold.num_generations != 1, "training.gold.num_generations", "set it to 1");
-  train::check_schedule_type(config.training.lr_scheduler_type);
-  const std::string& optimizer = config.training.optimizer;
-  if (optimizer != "adamw_torch" && optimizer != "adamw_torch_fused") {
-    throw ConfigError(fmt::format(
-        "training.optimizer is \"{}\"; supported: adamw_torch, adamw_torch_fused", optimizer));
   }
 }
 
@@ -274,10 +255,9 @@ train::RunFacts run_facts(const train::TrainerConfig& settings, std::int64_t ste
 
 void run_training(const TrainArguments& arguments) {
   const config::TrainingConfig config = load_config(arguments.config);
-  check_supported(config);
-  for (const std::string& key : config.keys_without_effect) {
-    log_warning("{} has no effect here", key);
-  }
+  config::check_complete(config);
+  config::check_trainable(config);
+  for (const std::string& warning : config::warnings(config)) log_warning("{}", warning);
   const config::TrainingParams& training = config.training;
   Examples examples = read_all_examples(config);
   const train::RowBuilder rows = make_row_builder(config);
@@ -327,7 +307,7 @@ void run_training(const TrainArguments& arguments) {
     rollouts.sync_weights();
     log_info("resuming after step {} from {}", progress.num_steps, checkpoint->string());
   }
-  train::write_run_records(folder.path(), config.effective_yaml, *student);
+  train::write_run_records(folder.path(), config::to_yaml(config), *student);
   log.emplace(folder.path(), checkpoint ? progress.num_steps : -1, settings.max_steps);
 
   std::signal(SIGINT, on_signal);
@@ -354,7 +334,8 @@ void run_training(const TrainArguments& arguments) {
 void add_train_command(CLI::App& app) {
   auto arguments = std::make_shared<TrainArguments>();
   CLI::App* command = app.add_subcommand("train", "Distil a student from a teacher");
-  command->footer("Example: aurum train -c configs/demo.yaml --training.gold.beta 0.3");
+  command->footer("Example: aurum train -c configs/demo.yaml --training.gold.beta 0.3\n\n" +
+                  config::acting_keys_help());
   add_config_options(*command, arguments->config);
   command->add_flag("--overwrite", arguments->overwrite, "Replace an earlier run in the folder");
   command->callback([arguments] { run_training(*arguments); });

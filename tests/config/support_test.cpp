@@ -1,0 +1,72 @@
+#include "config/support.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/config/config_text.h"
+
+namespace aurum::config {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::vector<std::string> paths(const std::vector<KeyNote>& notes) {
+  std::vector<std::string> out;
+  for (const KeyNote& note : notes) out.push_back(note.path);
+  return out;
+}
+
+std::string refusal_of(const std::string& text) {
+  try {
+    check_trainable(parse(text));
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Support, SortsKeysIntoThreeClasses) {
+  const KeyClasses classes = classify_keys(parse(
+      "training:\n  trainer_type: TRL_GOLD\n  compile: true\n  grpo: {epsilon: 0.1}\n"
+      "  trainer_kwargs: {max_length: 8, packing: true, disable_tqdm: true}\n"
+      "fsdp: {enable_fsdp: true, cpu_offload: true}\ndeepspeed: {enable_deepspeed: false}\n"));
+  EXPECT_THAT(paths(classes.refused),
+              ElementsAre("training.trainer_kwargs.packing", "fsdp.enable_fsdp"));
+  EXPECT_THAT(paths(classes.ignored),
+              ElementsAre("training.compile", "training.grpo.epsilon",
+                          "training.trainer_kwargs.disable_tqdm", "fsdp.cpu_offload"));
+  EXPECT_THAT(paths(classes.acting),
+              ElementsAre("model.model_name", "training.trainer_type", "training.trainer_kwargs",
+                          "training.trainer_kwargs.max_length", "deepspeed.enable_deepspeed",
+                          "model.model_max_length"));
+}
+
+TEST(Support, TrainWantsTheTrainerWrittenDown) {
+  EXPECT_THAT(refusal_of(""), HasSubstr("write training.trainer_type: TRL_GOLD"));
+  EXPECT_THAT(refusal_of("training:\n  trainer_type: TRL_SFT"),
+              HasSubstr("run.yaml:3: training.trainer_type cannot be honoured"));
+}
+
+TEST(Support, TrainRefusesWhatItCannotHonour) {
+  const std::string gold = "training:\n  trainer_type: TRL_GOLD\n";
+  EXPECT_THAT(refusal_of(gold + "  optimizer: lomo\n"),
+              HasSubstr("run.yaml:4: training.optimizer cannot be honoured: \"lomo\""));
+  EXPECT_THAT(refusal_of(gold + "model: 1"), HasSubstr("twice"));
+  EXPECT_THAT(refusal_of(gold), HasSubstr("training.gold.teacher_model_name_or_path is missing"));
+  EXPECT_EQ(refusal_of(gold + "  gold: {teacher_model_name_or_path: t}"), "no error");
+}
+
+TEST(Support, WarnsOfEachKeyWithoutEffectOnce) {
+  EXPECT_THAT(warnings(parse("training:\n  compile: true\n  max_steps: 3")),
+              ElementsAre("run.yaml:3: training.compile has no effect here: the kernels are "
+                          "compiled already"));
+}
+
+TEST(Support, ReportsOptionsThatTheTeachersLoaderDoesNotKnow) {
+  EXPECT_THAT(warnings(parse("training: {gold: {teacher_model_init_kwargs: {revison: x}}}")),
+              ElementsAre(HasSubstr("teacher_model_init_kwargs.revison has no effect")));
+}
+
+}  // namespace
+}  // namespace aurum::config
