@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(g++ cmake ninja-build pkg-config python3-venv libyaml-cpp-dev nlohmann-json3-dev
-  libsimdjson-dev libcli11-dev libfmt-dev libicu-dev libpcre2-dev libhwy-dev libgtest-dev
-  libgmock-dev)
+  libsimdjson-dev libcli11-dev libfmt-dev libicu-dev libpcre2-dev libhwy-dev libzstd-dev
+  zlib1g-dev libgtest-dev libgmock-dev)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")

@@ -20,6 +20,7 @@
 #include "cli/config_options.h"
 #include "cli/loss_options.h"
 #include "cli/model_files.h"
+#include "cli/training_data.h"
 #include "config/reference.h"
 #include "config/support.h"
 #include "data/example.h"
@@ -43,25 +44,6 @@ namespace {
 std::atomic<bool> interrupted{false};
 
 void on_signal(int) { interrupted = true; }
-
-std::vector<data::Example> read_split(const config::DatasetSplitParams& split,
-                                      const std::string& key) {
-  std::vector<data::Example> examples;
-  for (const config::DatasetParams& dataset : split.datasets) {
-    const std::string path = dataset.dataset_path.value_or(dataset.dataset_name);
-    if (!fs::exists(path)) {
-      throw InputError(fmt::format(
-          "{}: no such file or folder: {}. Set {}.datasets[].dataset_path to a .jsonl file.", key,
-          path, key));
-    }
-    std::vector<data::Example> rows = data::read_examples(path, dataset.split);
-    if (dataset.sample_count && static_cast<std::size_t>(*dataset.sample_count) < rows.size()) {
-      rows.resize(static_cast<std::size_t>(*dataset.sample_count));
-    }
-    examples.insert(examples.end(), rows.begin(), rows.end());
-  }
-  return examples;
-}
 
 train::TextSide text_side(const std::string& name, const std::optional<std::string>& override) {
   train::TextSide side{.tokenizer = open_tokenizer(name)};
@@ -106,7 +88,7 @@ train::TrainerConfig trainer_config(const config::TrainingConfig& config, std::i
       std::max<std::int64_t>(1, num_rows / (trainer.batch_size * trainer.accumulation_steps));
   trainer.max_steps = t.max_steps > 0 ? t.max_steps : per_epoch * t.num_train_epochs;
   if (t.eval_strategy == "epoch") trainer.eval_steps = per_epoch;
-  if (t.eval_strategy == "steps") trainer.eval_steps = static_cast<std::int64_t>(t.eval_steps);
+  if (t.eval_strategy == "steps") trainer.eval_steps = t.eval_steps.steps(trainer.max_steps);
   trainer.sampling = {.temperature = t.gold.temperature,
                       .top_p = t.gold.top_p,
                       .top_k = t.gold.top_k,
@@ -129,21 +111,6 @@ struct TrainArguments {
   ConfigOptions config;
   bool overwrite = false;
 };
-
-struct Examples {
-  std::vector<data::Example> train, evaluation;
-};
-
-Examples read_all_examples(const config::TrainingConfig& config) {
-  Examples examples{.train = read_split(config.data.train, "data.train")};
-  if (examples.train.empty()) throw InputError("data.train: no rows: add a dataset with rows");
-  if (config.training.eval_strategy == "no") return examples;
-  examples.evaluation = read_split(config.data.validation, "data.validation");
-  if (examples.evaluation.empty()) {
-    throw ConfigError("training.eval_strategy is set, but data.validation has no rows");
-  }
-  return examples;
-}
 
 train::RowBuilder make_row_builder(const config::TrainingConfig& config) {
   const config::GoldParams& gold = config.training.gold;
@@ -259,7 +226,7 @@ void run_training(const TrainArguments& arguments) {
   config::check_trainable(config);
   for (const std::string& warning : config::warnings(config)) log_warning("{}", warning);
   const config::TrainingParams& training = config.training;
-  Examples examples = read_all_examples(config);
+  TrainingExamples examples = read_training_examples(config);
   const train::RowBuilder rows = make_row_builder(config);
   drop_empty_rows(examples.train, rows);
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cmath>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,7 +32,12 @@ struct CountOrWord {
 // A number of steps, or a fraction of all steps when it lies in (0, 1).
 struct StepsOrShare {
   double value = 0;
-  operator double() const { return value; }
+  // The number of steps when the whole run has `all_steps`; a share is rounded up.
+  std::int64_t steps(std::int64_t all_steps) const {
+    const bool is_share = value > 0 && value < 1;
+    return static_cast<std::int64_t>(is_share ? std::ceil(value * static_cast<double>(all_steps))
+                                              : value);
+  }
   bool operator==(const StepsOrShare&) const = default;
 };
 

@@ -2,13 +2,12 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include <nlohmann/json.hpp>
 
-namespace aurum::data {
+#include "data/rows.h"
 
-using OrderedJson = nlohmann::ordered_json;
+namespace aurum::data {
 
 // One row of a data set, in one of two forms.
 struct Example {
@@ -18,16 +17,31 @@ struct Example {
   OrderedJson tools;
   // Plain rows: literal strings; used when prompt_messages is empty.
   std::string prompt_text, completion_text;
-  std::string source;  // "file.jsonl:12", for messages
+  bool is_free_text = false;  // a {"text"} row: all of it is completion
+  std::string source;         // "file.jsonl:12", for messages
 
   bool is_chat() const { return !prompt_messages.empty(); }
+  // Whether there are a prompt and a completion to train on; free text needs no prompt.
+  bool is_usable() const;
 };
 
-// Turns a row of any accepted shape (messages, prompt/completion, Alpaca, ShareGPT)
-// into an example. Throws InputError that names `source` and what is wrong.
-Example parse_example(const OrderedJson& row, const std::string& source);
+// What a data set's name and dataset_kwargs say about its rows.
+struct RowOptions {
+  bool include_system_prompt = false;  // Alpaca: begin with Oumi's system prompt
+  bool alpaca_headings = false;        // Alpaca: "### Input:" in front of the input
+  std::string prompt_column = "prompt", response_column = "completion";
+};
 
-// Reads .jsonl or .json (array or lines), or a folder of them whose names start with `split`.
-std::vector<Example> read_examples(const std::string& path, const std::string& split = "train");
+// Turns a row of any accepted shape into an example; its columns say which shape it has:
+//   {"messages": [{"role", "content"}...]}, also below "conversation"; content is a string or a
+//   list
+//   {"conversations": [{"from", "value"}...]} of ShareGPT, with an optional "system"
+//   {"prompt", "completion"} (or "response"), strings or lists of messages
+//   {"instruction", "input", "output"} of Alpaca
+//   {"text"}
+// An empty prompt or completion makes an example that is not usable. Throws InputError that names
+// `source` and what is wrong.
+Example parse_example(const OrderedJson& row, const std::string& source,
+                      const RowOptions& options = {});
 
 }  // namespace aurum::data
