@@ -32,7 +32,8 @@ Precedence: the file, then dotted keys, then `--model-name --output-dir --learni
 Configs to start from: `configs/demo.yaml`, `configs/demo-gemma.yaml`.
 
 `[]` stands for the index of a list item. Keys marked *refused* can only be left at their default:
-`train` stops at anything else. Keys marked *no effect* are named once in a warning.
+`train` stops at anything else. Keys marked *no effect* are named once in a warning when they ask
+for something.
 )";
 
 constexpr const char* kTrainerKwargs = R"(

@@ -95,6 +95,7 @@ void classify_argument(const SetKey& key, KeyClasses& classes) {
   }
 }
 
+// A default is honoured whatever the key, and so is switching off what is not there.
 void classify_key(const SetKey& key, const KnownKey& known, const Json& value,
                   KeyClasses& classes) {
   const std::string refusal = refusal_of_value(key.path, value);
@@ -103,7 +104,7 @@ void classify_key(const SetKey& key, const KnownKey& known, const Json& value,
     classes.refused.push_back({key.path, key.place, refusal});
   } else if (known.field.effect == Effect::kRefused && !is_default) {
     classes.refused.push_back({key.path, key.place, std::string(known.field.note)});
-  } else if (known.field.effect == Effect::kIgnored) {
+  } else if (known.field.effect == Effect::kIgnored && !is_default && value != false) {
     classes.ignored.push_back({key.path, key.place, std::string(known.field.note)});
   } else {
     classes.acting.push_back({key.path, key.place, ""});

@@ -7,7 +7,8 @@
 
 namespace aurum::config {
 
-// The keys that a configuration sets, by what becomes of them here.
+// The keys that a configuration sets, by what becomes of them here. A key without effect that is
+// set to its default, or to false, counts as acting: it is honoured.
 struct KeyNote {
   std::string path, place;
   std::string note;  // refused: what to do now; ignored: why

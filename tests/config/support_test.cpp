@@ -63,6 +63,12 @@ TEST(Support, WarnsOfEachKeyWithoutEffectOnce) {
                           "compiled already"));
 }
 
+TEST(Support, SwitchingOffWhatIsNotThereIsHonoured) {
+  EXPECT_THAT(warnings(parse("training: {enable_wandb: false, enable_tensorboard: false, "
+                             "log_level: info, compile: false}")),
+              ElementsAre());
+}
+
 TEST(Support, ReportsOptionsThatTheTeachersLoaderDoesNotKnow) {
   EXPECT_THAT(warnings(parse("training: {gold: {teacher_model_init_kwargs: {revison: x}}}")),
               ElementsAre(HasSubstr("teacher_model_init_kwargs.revison has no effect")));
