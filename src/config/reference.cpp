@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "config/section_reader.h"
+#include "config/section.h"
 #include "config/training_config.h"
+#include "config/value_reader.h"
 
 namespace aurum::config {
 

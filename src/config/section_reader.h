@@ -21,11 +21,4 @@ void read_key(const YamlTree& tree, const std::string& path, const std::string& 
 // The value of the key at `path` as JSON.
 Json value_at(const TrainingConfig& config, const std::string& path);
 
-// "a number in (0, 1]", "one of steps, epoch, no", "a whole number >= 1 (tokens) or null": what a
-// key accepts.
-std::string expectation(const Entry& entry);
-
-// " in (0, 1]", " >= 1", or nothing.
-std::string range_text(const Range& range);
-
 }  // namespace aurum::config
