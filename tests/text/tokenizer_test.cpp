@@ -325,7 +325,7 @@ TEST(PreTokenizer, DigitsMetaspaceAndPrefixSpace) {
   const Json digits = {{"type", "Digits"}, {"individual_digits", true}};
   EXPECT_THAT(
       split({{"type", "Sequence"}, {"pretokenizers", {digits, {{"type", "ByteLevel"}}}}}, "a12"),
-      ElementsAre(" a", " 1", " 2"));
+      ElementsAre("Ġa", "Ġ1", "Ġ2"));
 }
 
 TEST(Regex, RewritesOniguruma) {

@@ -1,5 +1,6 @@
 #include "text/tokenizer/added_tokens.h"
 
+#include "text/unicode/char_classes.h"
 #include "text/unicode/utf8.h"
 
 namespace aurum::text {
@@ -8,7 +9,7 @@ namespace {
 std::size_t previous_char(std::string_view text, std::size_t position) {
   do {
     --position;
-  } while ((text[position] & 0xC0) == 0x80);
+  } while (is_utf8_continuation(text[position]));
   return position;
 }
 

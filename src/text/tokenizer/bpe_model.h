@@ -1,70 +1,63 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
-#include "text/tokenizer/definition.h"
 #include "text/tokenizer/flat_map.h"
+#include "text/tokenizer/model.h"
+#include "text/tokenizer/token_table.h"
 
 namespace aurum::text {
 
-// A token of a piece and the byte of the piece at which it starts.
-struct ModelToken {
-  TokenId id;
-  std::uint32_t begin;
-};
-
 // Byte pair encoding over bytes (`byte_level`: the vocabulary is written in GPT-2's byte alphabet)
-// or over characters. O(n log n) in the length of a piece. Thread-safe.
-class BpeModel {
+// or over characters. O(n log n) in the length of a piece.
+class BpeModel : public Model {
  public:
-  BpeModel(const BpeDefinition& definition, bool byte_level, const std::string& source);
+  BpeModel(const ModelDefinition& definition, bool byte_level, const std::string& source);
 
-  // Appends the tokens of `piece`; their begins count from `base`.
-  void tokenize(std::string_view piece, std::uint32_t base, std::vector<ModelToken>& out) const;
-  std::optional<TokenId> id_of(std::string_view token) const;
+  void tokenize(std::string_view piece, std::uint32_t base,
+                std::vector<ModelToken>& out) const override;
+  std::optional<TokenId> id_of(std::string_view token) const override;
 
  private:
   struct Symbol {
     TokenId id;
     std::uint32_t begin;
-    std::int32_t previous;
-    std::int32_t next;
-  };
-  struct Merge {
-    std::uint32_t rank;
-    TokenId id;
   };
   struct Scratch;
 
-  void read_merges(const BpeDefinition& definition, const std::string& source);
-  void index_whole_tokens(const BpeDefinition& definition);
+  void read_vocabulary(const ModelDefinition& definition);
+  void read_merges(const BpeDefinition& bpe, const std::string& source);
+  void note_joint(std::string_view left, std::string_view right);
+  void index_whole_tokens(const ModelDefinition& definition);
+  bool may_join(std::string_view text, std::size_t position, std::size_t previous) const;
+  TokenId char_id(std::string_view character, bool first, bool last) const;
   void split_into_symbols(std::string_view piece, std::vector<Symbol>& symbols) const;
   bool push_byte_tokens(std::string_view character, std::uint32_t begin,
                         std::vector<Symbol>& symbols) const;
-  // False when the pair does not merge.
-  bool find_merge(TokenId left, TokenId right, Merge& merge) const;
   void merge_short(std::vector<Symbol>& symbols) const;
-  void merge_long(std::vector<Symbol>& symbols, Scratch& scratch) const;
+  void merge_long(Scratch& scratch) const;
   void merge_all(std::string_view piece, Scratch& scratch) const;
+  void tokenize_word(std::string_view word, std::uint32_t base, std::vector<ModelToken>& out) const;
 
+  std::uint64_t serial_;  // distinguishes models in the caches of a thread
   bool byte_level_;
   bool fuse_unk_, byte_fallback_, ignore_merges_;
+  std::string prefix_, suffix_;
   std::optional<TokenId> unk_;
-  std::unordered_map<std::string, TokenId> id_by_token_;
+  TokenTable ids_;
   FlatMap char_ids_;                     // code point -> id of the one-character token
   std::array<TokenId, 256> byte_ids_{};  // byte level: the token of a byte; else <0xXX>; -1: none
   FlatMap merges_;                       // (left, right) -> (rank, id)
-  // Pieces that are known to give exactly one token.
-  std::unordered_map<std::string, TokenId> whole_tokens_;
-  std::size_t longest_whole_token_ = 0;
+  TokenTable whole_tokens_;              // pieces that are known to give exactly one token
+  // Pairs of characters at which some merge joins its two sides. A word can be cut anywhere else.
+  bool cuts_words_ = false;
+  FlatMap joints_;
+  std::bitset<128 * 128> ascii_joints_;
 };
-
-// The byte that a token such as <0x41> stands for.
-std::optional<unsigned char> byte_of_token(std::string_view token);
 
 }  // namespace aurum::text

@@ -32,6 +32,12 @@ const Alphabet& alphabet() {
   return instance;
 }
 
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
 }  // namespace
 
 bool bytes_of_alphabet(std::string_view token, std::string& out) {
@@ -51,6 +57,13 @@ std::string alphabet_of_bytes(std::string_view bytes) {
     append_code_point(alphabet().char_of[static_cast<unsigned char>(byte)], out);
   }
   return out;
+}
+
+std::optional<unsigned char> byte_of_token(std::string_view token) {
+  if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return std::nullopt;
+  const int high = hex_digit(token[3]), low = hex_digit(token[4]);
+  if (high < 0 || low < 0) return std::nullopt;
+  return static_cast<unsigned char>(high * 16 + low);
 }
 
 }  // namespace aurum::text

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -9,5 +10,8 @@ namespace aurum::text {
 // Returns false, with `out` unspecified, when a character of `token` is outside the alphabet.
 bool bytes_of_alphabet(std::string_view token, std::string& out);
 std::string alphabet_of_bytes(std::string_view bytes);
+
+// The byte that a token such as <0x41> stands for.
+std::optional<unsigned char> byte_of_token(std::string_view token);
 
 }  // namespace aurum::text

@@ -2,21 +2,13 @@
 
 #include <algorithm>
 
-#include "text/tokenizer/bpe_model.h"
 #include "text/tokenizer/byte_alphabet.h"
 #include "text/tokenizer/pattern.h"
+#include "text/unicode/replace_all.h"
 #include "text/unicode/utf8.h"
 
 namespace aurum::text {
 namespace {
-
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  if (from.empty()) return;
-  for (std::size_t p = text.find(from); p != std::string::npos;
-       p = text.find(from, p + to.size())) {
-    text.replace(p, from.size(), to);
-  }
-}
 
 class Sequence : public Decoder {
  public:
@@ -36,6 +28,7 @@ class ByteLevel : public Decoder {
     for (std::string& piece : state.pieces) {
       if (bytes_of_alphabet(piece, bytes)) piece = bytes;
     }
+    state.fused = true;
   }
 };
 
@@ -44,22 +37,46 @@ class Replace : public Decoder {
   Replace(Pattern pattern, std::string content)
       : pattern_(std::move(pattern)), content_(std::move(content)) {}
   void apply(DecodedPieces& state) const override {
+    if (state.fused) return replace_in_whole(state.pieces);
     for (std::string& piece : state.pieces) {
       std::string out;
-      RegexMatch match{};
       std::size_t done = 0;
-      while (done < piece.size() && pattern_.find(piece, done, match) && match.end > match.begin) {
+      pattern_.for_each(piece, [&](RegexMatch match) {
         out.append(piece, done, match.begin - done);
         out += content_;
         done = match.end;
-      }
-      if (done == 0) continue;
+      });
+      if (out.empty() && done == 0) continue;
       out.append(piece, done);
       piece = std::move(out);
     }
   }
 
  private:
+  // Matches may reach over several pieces; the replacement belongs to the one that ends the match.
+  void replace_in_whole(std::vector<std::string>& pieces) const {
+    std::string whole;
+    std::vector<std::size_t> ends;
+    for (const std::string& piece : pieces) ends.push_back((whole += piece).size());
+    std::size_t piece = 0, done = 0;
+    for (std::string& text : pieces) text.clear();
+    const auto give_until = [&](std::size_t end) {
+      while (done < end) {
+        while (ends[piece] <= done) ++piece;
+        const std::size_t stop = std::min(end, ends[piece]);
+        pieces[piece].append(whole, done, stop - done);
+        done = stop;
+      }
+    };
+    pattern_.for_each(whole, [&](RegexMatch match) {
+      give_until(match.begin);
+      while (piece + 1 < ends.size() && ends[piece] < match.end) ++piece;
+      pieces[piece] += content_;
+      done = match.end;
+    });
+    give_until(whole.size());
+  }
+
   Pattern pattern_;
   std::string content_;
 };
@@ -140,19 +157,6 @@ class Metaspace : public Decoder {
   bool drop_first_;
 };
 
-class BpeSuffix : public Decoder {
- public:
-  explicit BpeSuffix(std::string suffix) : suffix_(std::move(suffix)) {}
-  void apply(DecodedPieces& state) const override {
-    for (std::size_t i = 0; i < state.pieces.size(); ++i) {
-      replace_all(state.pieces[i], suffix_, i + 1 == state.pieces.size() ? "" : " ");
-    }
-  }
-
- private:
-  std::string suffix_;
-};
-
 class JoinWithSpaces : public Decoder {
  public:
   void apply(DecodedPieces& state) const override {
@@ -196,12 +200,10 @@ std::unique_ptr<Decoder> make_decoder(const Json& object, const JsonPlace& place
         json_value<std::string>(object, "replacement", "\xE2\x96\x81", place),
         prefix && scheme != "never");
   }
-  if (type == "BPEDecoder") {
-    return std::make_unique<BpeSuffix>(json_value<std::string>(object, "suffix", "</w>", place));
-  }
+  if (auto decoder = make_word_decoder(type, object, place)) return decoder;
   place.fail(
       fmt::format("the decoder {} is not supported (supported: Sequence, ByteLevel, "
-                  "ByteFallback, Fuse, Replace, Strip, Metaspace, BPEDecoder)",
+                  "ByteFallback, Fuse, Replace, Strip, Metaspace, BPEDecoder, WordPiece, CTC)",
                   type));
 }
 

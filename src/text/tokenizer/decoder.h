@@ -26,4 +26,8 @@ class Decoder {
 // For a null `object`: tokens joined by single spaces.
 std::unique_ptr<Decoder> make_decoder(const Json& object, const JsonPlace& place);
 
+// Those that write whole words: WordPiece, CTC, BPEDecoder. Null for other types.
+std::unique_ptr<Decoder> make_word_decoder(const std::string& type, const Json& object,
+                                           const JsonPlace& place);
+
 }  // namespace aurum::text

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "text/tokenizer/json_reader.h"
@@ -19,13 +20,29 @@ struct AddedToken {
   std::optional<TokenId> file_id = {};
 };
 
-// What the "model" part of a tokenizer.json holds, for BPE.
+// What the "model" part of a tokenizer.json holds besides the vocabulary, by its type.
 struct BpeDefinition {
+  std::vector<std::pair<std::string, std::string>> merges;  // by falling priority
+  std::string continuing_subword_prefix, end_of_word_suffix;
+  bool fuse_unk = false, byte_fallback = false, ignore_merges = false;
+};
+struct UnigramDefinition {
+  std::vector<double> scores;  // by id
+  std::optional<TokenId> unk_id;
+  bool byte_fallback = false;
+};
+struct WordPieceDefinition {
+  std::string continuing_subword_prefix = "##";
+  std::size_t max_input_chars_per_word = 100;
+};
+
+struct ModelDefinition {
   // Token strings by id; "" where an id has none.
   std::vector<std::string> vocabulary;
-  std::vector<std::pair<std::string, std::string>> merges;  // by falling priority
   std::optional<std::string> unk_token;
-  bool fuse_unk = false, byte_fallback = false, ignore_merges = false;
+  std::variant<BpeDefinition, UnigramDefinition, WordPieceDefinition> kind;
+
+  bool has_byte_fallback() const;
 };
 
 // A tokenizer as data: what tokenizer.json and its companions say, or what was made of GGUF
@@ -33,7 +50,7 @@ struct BpeDefinition {
 struct TokenizerDefinition {
   std::string source;  // for messages
   Json normalizer, pre_tokenizer, post_processor, decoder;
-  BpeDefinition model;
+  ModelDefinition model;
   std::vector<AddedToken> added_tokens;  // in order of their ids
   std::map<std::string, std::string> special_by_name;
   std::vector<TokenId> end_of_turn;
@@ -44,6 +61,9 @@ struct TokenizerDefinition {
 };
 
 TokenizerDefinition read_tokenizer_files(const std::filesystem::path& path);
+// Adds what the tokenizer.json at `path` says; its text is `content`.
+void read_tokenizer_json(const std::filesystem::path& path, std::string_view content,
+                         TokenizerDefinition& out);
 TokenizerDefinition define_from_gguf(const GgufVocabulary& vocabulary);
 std::shared_ptr<const Tokenizer> build_tokenizer(TokenizerDefinition definition);
 

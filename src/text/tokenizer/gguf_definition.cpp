@@ -2,12 +2,11 @@
 // record (the pattern, NFC) is known by the name in tokenizer.ggml.pre.
 #include <algorithm>
 #include <array>
-#include <numeric>
-#include <unordered_map>
 
 #include "base/error.h"
 #include "base/log.h"
-#include "text/tokenizer/definition.h"
+#include "text/tokenizer/gguf_tokens.h"
+#include "text/tokenizer/known_patterns.h"
 #include "text/unicode/utf8.h"
 
 namespace aurum::text {
@@ -15,31 +14,9 @@ namespace {
 
 constexpr std::string_view kUnderline = "\xE2\x96\x81";  // U+2581, SentencePiece's space
 
-enum TokenType {
-  kNormal = 1,
-  kUnknown = 2,
-  kControl = 3,
-  kUserDefined = 4,
-  kUnused = 5,
-  kByte = 6
-};
-
-constexpr const char* kLlama3 =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr const char* kQwen2 =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr const char* kQwen35 =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr const char* kGpt4o =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr const char* kTekken =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr const char* kDeepseekWords =
-    R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-
-Json split_by(const char* pattern) {
+Json split_by(std::string_view pattern) {
   return {{"type", "Split"},
-          {"pattern", {{"Regex", pattern}}},
+          {"pattern", {{"Regex", std::string(pattern)}}},
           {"behavior", "Isolated"},
           {"invert", false}};
 }
@@ -69,20 +46,20 @@ std::vector<PreTokenizerKind> pre_tokenizer_kinds() {
       {{"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"},
        sequence({{{"type", "Digits"}, {"individual_digits", true}}, byte_level(true)})},
       {{"qwen2", "deepseek-r1-qwen", "megrez"},
-       sequence({split_by(kQwen2), byte_level(false)}),
+       sequence({split_by(kQwen2Pattern), byte_level(false)}),
        true},
-      {{"qwen35"}, sequence({split_by(kQwen35), byte_level(false)}), true},
+      {{"qwen35"}, sequence({split_by(kQwen35Pattern), byte_level(false)}), true},
       {{"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2"},
-       sequence({split_by(kLlama3), byte_level(false)}),
+       sequence({split_by(kLlama3Pattern), byte_level(false)}),
        false,
        true,
        true},
-      {{"smaug-bpe", "dbrx-llama3"}, sequence({split_by(kLlama3), byte_level(false)})},
-      {{"gpt-4o", "llama4"}, sequence({split_by(kGpt4o), byte_level(false)})},
-      {{"tekken"}, sequence({split_by(kTekken), byte_level(false)}), false, true, true},
+      {{"smaug-bpe", "dbrx-llama3"}, sequence({split_by(kLlama3Pattern), byte_level(false)})},
+      {{"gpt-4o", "llama4"}, sequence({split_by(kGpt4oPattern), byte_level(false)})},
+      {{"tekken"}, sequence({split_by(kTekkenPattern), byte_level(false)}), false, true, true},
       {{"deepseek-v3"},
-       sequence({split_by(R"(\p{N}{1,3})"), split_by("[一-龥぀-ゟ゠-ヿ]+"),
-                 split_by(kDeepseekWords), byte_level(false)})},
+       sequence({split_by(kDeepseekNumbers), split_by(kDeepseekCjk), split_by(kDeepseekWords),
+                 byte_level(false)})},
   };
 }
 
@@ -104,10 +81,6 @@ PreTokenizerKind find_kind(const GgufVocabulary& v) {
       fmt::format("{}: tokenizer.ggml.pre = {} is not supported (supported: {}); put "
                   "the model's tokenizer.json beside the file",
                   v.source, v.pre, known));
-}
-
-int token_type(const GgufVocabulary& v, std::size_t id) {
-  return id < v.token_types.size() ? v.token_types[id] : kNormal;
 }
 
 const std::string& token_at(const GgufVocabulary& v, TokenId id, const char* key) {
@@ -195,13 +168,9 @@ void take_tokens(const GgufVocabulary& v, TokenizerDefinition& out) {
   vocabulary.resize(last);
 }
 
-void define_byte_level(const GgufVocabulary& v, TokenizerDefinition& out) {
-  const PreTokenizerKind kind = find_kind(v);
-  out.pre_tokenizer = kind.pre_tokenizer;
-  if (kind.nfc) out.normalizer = {{"type", "NFC"}};
-  out.decoder = byte_level(true);
-  out.post_processor = post_processor(v, kind.adds_bos);
-  out.model.ignore_merges = kind.ignore_merges;
+std::vector<std::pair<std::string, std::string>> split_merges(const GgufVocabulary& v) {
+  std::vector<std::pair<std::string, std::string>> merges;
+  merges.reserve(v.merges.size());
   for (std::size_t i = 0; i < v.merges.size(); ++i) {
     const std::string& merge = v.merges[i];
     const std::size_t space = merge.empty() ? std::string::npos : merge.find(' ', 1);
@@ -209,69 +178,26 @@ void define_byte_level(const GgufVocabulary& v, TokenizerDefinition& out) {
       throw FormatError(
           fmt::format("{}: tokenizer.ggml.merges[{}] is not two tokens", v.source, i));
     }
-    out.model.merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
+    merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
   }
+  return merges;
 }
 
-// SentencePiece files hold scores. A merge for every way to put a token together, the best score
-// first, gives the same tokens; it is also how Hugging Face converts them.
-void merges_from_scores(const GgufVocabulary& v, BpeDefinition& model) {
-  struct Merge {
-    double score;
-    std::uint32_t left_chars, right_chars;
-    TokenId id;
-    std::uint32_t split;
-  };
-  std::unordered_map<std::string_view, TokenId> ids;
-  ids.reserve(model.vocabulary.size());
-  for (std::size_t id = 0; id < model.vocabulary.size(); ++id) {
-    const std::string& token = model.vocabulary[id];
-    if (!token.empty()) ids.emplace(token, static_cast<TokenId>(id));
-  }
-  std::vector<Merge> merges;
-  std::vector<std::tuple<TokenId, TokenId, Merge>> local;
-  for (std::size_t id = 0; id < model.vocabulary.size(); ++id) {
-    const int type = token_type(v, id);
-    const std::string_view token = model.vocabulary[id];
-    if (token.empty() || (type != kNormal && type != kUserDefined)) continue;
-    const auto chars = static_cast<std::uint32_t>(
-        std::count_if(token.begin(), token.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-    // User-defined tokens (runs of blanks) come before all others, whatever their score says.
-    constexpr double kAboveScores = 1e12;
-    const double score =
-        type == kUserDefined ? kAboveScores - static_cast<double>(id) : v.scores[id];
-    local.clear();
-    std::uint32_t left_chars = 1;
-    for (std::size_t p = utf8_length(token[0]); p < token.size(); p += utf8_length(token[p])) {
-      const auto left = ids.find(token.substr(0, p)), right = ids.find(token.substr(p));
-      if (left != ids.end() && right != ids.end()) {
-        local.emplace_back(left->second, right->second,
-                           Merge{score, left_chars, chars - left_chars, static_cast<TokenId>(id),
-                                 static_cast<std::uint32_t>(p)});
-      }
-      ++left_chars;
-    }
-    std::sort(local.begin(), local.end(), [](const auto& a, const auto& b) {
-      return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));
-    });
-    for (const auto& entry : local) merges.push_back(std::get<2>(entry));
-  }
-  std::stable_sort(merges.begin(), merges.end(), [](const Merge& a, const Merge& b) {
-    return std::tie(a.score, a.left_chars, a.right_chars) >
-           std::tie(b.score, b.left_chars, b.right_chars);
-  });
-  model.merges.reserve(merges.size());
-  for (const Merge& merge : merges) {
-    const std::string& token = model.vocabulary[static_cast<std::size_t>(merge.id)];
-    model.merges.emplace_back(token.substr(0, merge.split), token.substr(merge.split));
-  }
+void define_byte_level(const GgufVocabulary& v, TokenizerDefinition& out) {
+  const PreTokenizerKind kind = find_kind(v);
+  out.pre_tokenizer = kind.pre_tokenizer;
+  if (kind.nfc) out.normalizer = {{"type", "NFC"}};
+  out.decoder = byte_level(true);
+  out.post_processor = post_processor(v, kind.adds_bos);
+  BpeDefinition bpe;
+  bpe.ignore_merges = kind.ignore_merges;
+  bpe.merges = split_merges(v);
+  out.model.kind = std::move(bpe);
 }
 
-void define_sentencepiece(const GgufVocabulary& v, TokenizerDefinition& out) {
-  if (v.scores.size() != v.tokens.size()) {
-    throw FormatError(fmt::format("{}: tokenizer.ggml.scores has {} entries for {} tokens",
-                                  v.source, v.scores.size(), v.tokens.size()));
-  }
+// Llama 2 and Gemma hold scores, Gemma 4 merges.
+void define_sentencepiece(const GgufVocabulary& v, bool prefix_by_default,
+                          TokenizerDefinition& out) {
   // Runs of blanks are kept as literal text in GGUF, as U+2581 in the vocabulary.
   const auto is_blank_run = [](const std::string& token) {
     return !token.empty() && token.find_first_not_of(' ') == std::string::npos;
@@ -288,7 +214,7 @@ void define_sentencepiece(const GgufVocabulary& v, TokenizerDefinition& out) {
       {"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kUnderline}};
   const Json back = {{"type", "Replace"}, {"pattern", {{"String", kUnderline}}}, {"content", " "}};
   std::vector<Json> decoders = {back, {{"type", "ByteFallback"}}, {{"type", "Fuse"}}};
-  if (v.add_space_prefix.value_or(true)) {
+  if (v.add_space_prefix.value_or(prefix_by_default)) {
     out.normalizer = {{"type", "Sequence"},
                       {"normalizers", {{{"type", "Prepend"}, {"prepend", kUnderline}}, replace}}};
     decoders.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
@@ -297,15 +223,25 @@ void define_sentencepiece(const GgufVocabulary& v, TokenizerDefinition& out) {
   }
   out.decoder = {{"type", "Sequence"}, {"decoders", Json(std::move(decoders))}};
   out.post_processor = post_processor(v, true);
-  out.model.byte_fallback = true;
-  out.model.fuse_unk = true;
   if (v.unk) out.model.unk_token = token_at(v, *v.unk, "unknown_token_id");
-  merges_from_scores(v, out.model);
+  BpeDefinition bpe;
+  bpe.byte_fallback = true;
+  bpe.fuse_unk = true;
+  bpe.merges = v.model == "llama" ? merges_from_scores(v, out.model.vocabulary) : split_merges(v);
+  out.model.kind = std::move(bpe);
 }
 
 }  // namespace
 
 TokenizerDefinition define_from_gguf(const GgufVocabulary& v) {
+  if (!v.huggingface_json.empty()) {
+    TokenizerDefinition out;
+    out.source = v.source + ": tokenizer.huggingface.json";
+    read_tokenizer_json(out.source, v.huggingface_json, out);
+    out.chat_templates = v.chat_templates;
+    name_special_tokens(v, out);
+    return out;
+  }
   if (v.tokens.empty()) {
     throw FormatError(
         fmt::format("{}: there is no tokenizer.ggml.tokens; give --tokenizer, or put "
@@ -319,11 +255,13 @@ TokenizerDefinition define_from_gguf(const GgufVocabulary& v) {
   if (v.model == "gpt2") {
     define_byte_level(v, out);
   } else if (v.model == "llama") {
-    define_sentencepiece(v, out);
+    define_sentencepiece(v, true, out);
+  } else if (v.model == "gemma4") {
+    define_sentencepiece(v, false, out);
   } else {
     throw FormatError(
-        fmt::format("{}: tokenizer.ggml.model = {} is not supported (supported: gpt2, "
-                    "llama); put the model's tokenizer.json beside the file",
+        fmt::format("{}: tokenizer.ggml.model = {} is not supported (supported: gpt2, llama, "
+                    "gemma4); put the model's tokenizer.json beside the file",
                     v.source, v.model));
   }
   name_special_tokens(v, out);

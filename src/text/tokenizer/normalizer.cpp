@@ -3,10 +3,11 @@
 #include <functional>
 #include <vector>
 
-#include <unicode/uchar.h>
-#include <unicode/ustring.h>
-
+#include "text/tokenizer/byte_alphabet.h"
+#include "text/tokenizer/char_normalizers.h"
 #include "text/tokenizer/pattern.h"
+#include "text/tokenizer/precompiled_charsmap.h"
+#include "text/unicode/char_classes.h"
 #include "text/unicode/normalization.h"
 #include "text/unicode/utf8.h"
 
@@ -44,17 +45,10 @@ class ReplaceNormalizer : public Normalizer {
     RegexMatch match{};
     if (!pattern_.find(text, 0, match)) return source;
     MappedTextBuilder builder(source);
-    bool found = true;
-    while (found) {
-      builder.keep_until(match.begin);
-      builder.replace_until(match.end, content_);
-      std::size_t next = match.end;
-      if (match.begin == match.end) {
-        if (next >= text.size()) break;
-        next += utf8_length(text[next]);
-      }
-      found = pattern_.find(text, next, match);
-    }
+    pattern_.for_each(text, [&](RegexMatch found) {
+      builder.keep_until(found.begin);
+      builder.replace_until(found.end, content_);
+    });
     return builder.finish();
   }
 
@@ -77,29 +71,15 @@ class PrependNormalizer : public Normalizer {
   std::string prefix_;
 };
 
-// Replaces each character by what `change` makes of it.
-class CharNormalizer : public Normalizer {
+class ByteLevelNormalizer : public Normalizer {
  public:
-  // `change` appends the new text and returns true, or returns false to keep the character.
-  using Change = std::function<bool(char32_t, std::string& out)>;
-  explicit CharNormalizer(Change change) : change_(std::move(change)) {}
   MappedText apply(MappedText source) const override {
-    const std::string_view text = source.text();
     MappedTextBuilder builder(source);
-    std::string replacement;
-    for (std::size_t p = 0; p < text.size();) {
-      replacement.clear();
-      if (change_(next_code_point(text, p), replacement)) {
-        builder.replace_until(p, replacement);
-      } else {
-        builder.keep_until(p);
-      }
+    for (std::size_t p = 0; p < source.text().size(); ++p) {
+      builder.replace_until(p + 1, alphabet_of_bytes(source.text().substr(p, 1)));
     }
     return builder.finish();
   }
-
- private:
-  Change change_;
 };
 
 class StripNormalizer : public Normalizer {
@@ -127,22 +107,6 @@ class StripNormalizer : public Normalizer {
   bool left_, right_;
 };
 
-bool lowercase(char32_t c, std::string& out) {
-  if (c < 0x80) {
-    if (c < 'A' || c > 'Z') return false;
-    out.push_back(static_cast<char>(c + 32));
-    return true;
-  }
-  if (c == 0x130) {  // the only character whose lower case is two
-    out = "i\xCC\x87";
-    return true;
-  }
-  const auto lower = static_cast<char32_t>(u_tolower(static_cast<UChar32>(c)));
-  if (lower == c) return false;
-  append_code_point(lower, out);
-  return true;
-}
-
 std::unique_ptr<Normalizer> make_sequence(const Json& object, const JsonPlace& place) {
   std::vector<std::unique_ptr<Normalizer>> steps;
   const Json& list = json_array(object, "normalizers", place);
@@ -153,16 +117,42 @@ std::unique_ptr<Normalizer> make_sequence(const Json& object, const JsonPlace& p
   return std::make_unique<SequenceNormalizer>(std::move(steps));
 }
 
+// BERT's cleaning: its switches are steps of their own.
+std::unique_ptr<Normalizer> make_bert(const Json& object, const JsonPlace& place) {
+  const bool lowercase = json_value(object, "lowercase", true, place);
+  std::vector<std::unique_ptr<Normalizer>> steps;
+  if (json_value(object, "clean_text", true, place)) {
+    steps.push_back(make_char_normalizer("BertCleanText"));
+  }
+  if (json_value(object, "handle_chinese_chars", true, place)) {
+    steps.push_back(make_char_normalizer("BertChineseChars"));
+  }
+  if (json_value(object, "strip_accents", lowercase, place)) {
+    steps.push_back(std::make_unique<UnicodeNormalizer>(NormalizationForm::kNfd));
+    steps.push_back(make_char_normalizer("BertStripAccents"));
+  }
+  if (lowercase) steps.push_back(make_char_normalizer("Lowercase"));
+  return std::make_unique<SequenceNormalizer>(std::move(steps));
+}
+
+std::unique_ptr<Normalizer> make_unicode_form(std::string_view type) {
+  const auto make = [](NormalizationForm form) {
+    return std::make_unique<UnicodeNormalizer>(form);
+  };
+  if (type == "NFC") return make(NormalizationForm::kNfc);
+  if (type == "NFD") return make(NormalizationForm::kNfd);
+  if (type == "NFKC") return make(NormalizationForm::kNfkc);
+  if (type == "NFKD") return make(NormalizationForm::kNfkd);
+  return nullptr;
+}
+
 }  // namespace
 
 std::unique_ptr<Normalizer> make_normalizer(const Json& object, const JsonPlace& place) {
   if (object.is_null()) return nullptr;
   const std::string type = json_type(object, place);
   if (type == "Sequence") return make_sequence(object, place);
-  if (type == "NFC") return std::make_unique<UnicodeNormalizer>(NormalizationForm::kNfc);
-  if (type == "NFD") return std::make_unique<UnicodeNormalizer>(NormalizationForm::kNfd);
-  if (type == "NFKC") return std::make_unique<UnicodeNormalizer>(NormalizationForm::kNfkc);
-  if (type == "NFKD") return std::make_unique<UnicodeNormalizer>(NormalizationForm::kNfkd);
+  if (auto form = make_unicode_form(type)) return form;
   if (type == "Replace") {
     return std::make_unique<ReplaceNormalizer>(
         Pattern::from_json(object.value("pattern", Json()), place / "pattern"),
@@ -171,17 +161,23 @@ std::unique_ptr<Normalizer> make_normalizer(const Json& object, const JsonPlace&
   if (type == "Prepend") {
     return std::make_unique<PrependNormalizer>(json_string(object, "prepend", place));
   }
-  if (type == "Lowercase") return std::make_unique<CharNormalizer>(lowercase);
-  if (type == "StripAccents") {
-    return std::make_unique<CharNormalizer>([](char32_t c, std::string&) { return is_mark(c); });
+  if (type == "Lowercase" || type == "StripAccents" || type == "Nmt") {
+    return make_char_normalizer(type);
   }
   if (type == "Strip") {
     return std::make_unique<StripNormalizer>(json_value(object, "strip_left", true, place),
                                              json_value(object, "strip_right", true, place));
   }
+  if (type == "ByteLevel") return std::make_unique<ByteLevelNormalizer>();
+  if (type == "BertNormalizer") return make_bert(object, place);
+  if (type == "Precompiled") {
+    return make_precompiled_normalizer(json_string(object, "precompiled_charsmap", place),
+                                       place / "precompiled_charsmap");
+  }
   place.fail(
-      fmt::format("the normalizer {} is not supported (supported: Sequence, NFC, NFD, NFKC, "
-                  "NFKD, Replace, Prepend, Lowercase, Strip, StripAccents)",
+      fmt::format("the normalizer {} is not supported (supported: Sequence, NFC, NFD, NFKC, NFKD, "
+                  "Replace, Prepend, Lowercase, Strip, StripAccents, Nmt, ByteLevel, "
+                  "BertNormalizer, Precompiled)",
                   type));
 }
 

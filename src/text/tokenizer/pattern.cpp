@@ -1,5 +1,7 @@
 #include "text/tokenizer/pattern.h"
 
+#include "text/unicode/utf8.h"
+
 namespace aurum::text {
 
 Pattern Pattern::from_json(const Json& object, const JsonPlace& place) {
@@ -9,12 +11,29 @@ Pattern Pattern::from_json(const Json& object, const JsonPlace& place) {
   return regex(json_string(object, "Regex", place), (place / "Regex").path);
 }
 
+Pattern Pattern::regex(std::string_view source, const std::string& where) {
+  if (const KnownMatcher matcher = find_known_matcher(source)) return Pattern(matcher);
+  return Pattern(std::make_shared<Regex>(Regex::from_oniguruma(source, where)));
+}
+
+bool Pattern::step(std::string_view text, std::size_t& position) {
+  if (position >= text.size()) return false;
+  position += utf8_length(text[position]);
+  return true;
+}
+
 bool Pattern::find(std::string_view text, std::size_t from, RegexMatch& match) const {
+  if (const auto* known = std::get_if<KnownMatcher>(&what_)) {
+    for (; from < text.size(); step(text, from)) {
+      match = {from, (*known)(text, from)};
+      if (match.end > match.begin) return true;
+    }
+    return false;
+  }
   if (const auto* regex = std::get_if<std::shared_ptr<Regex>>(&what_)) {
     return (*regex)->find(text, from, match);
   }
   const std::string& needle = std::get<std::string>(what_);
-  if (needle.empty()) return false;
   const std::size_t at = text.find(needle, from);
   if (at == std::string_view::npos) return false;
   match = {at, at + needle.size()};

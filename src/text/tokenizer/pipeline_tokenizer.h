@@ -2,13 +2,15 @@
 
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "text/tokenizer/added_tokens.h"
-#include "text/tokenizer/bpe_model.h"
 #include "text/tokenizer/decoder.h"
 #include "text/tokenizer/definition.h"
+#include "text/tokenizer/model.h"
 #include "text/tokenizer/normalizer.h"
+#include "text/tokenizer/post_processor.h"
 #include "text/tokenizer/pre_tokenizer.h"
 
 namespace aurum::text {
@@ -56,11 +58,7 @@ class PipelineTokenizer : public Tokenizer {
   const Token& token(TokenId id) const { return tokens_[static_cast<std::size_t>(id)]; }
   void place_added_tokens();
   void fill_token_bytes();
-  void read_post_processor(const Json& object, const JsonPlace& place);
-  void read_template(const Json& object, const JsonPlace& place);
-  TokenId required_id(const std::string& content, const JsonPlace& place) const;
   void find_special_tokens();
-  void hash_definition();
 
   void encode_section(std::string_view section, std::size_t base,
                       std::vector<ModelToken>& out) const;
@@ -71,14 +69,14 @@ class PipelineTokenizer : public Tokenizer {
   TokenizerDefinition definition_;
   bool byte_level_;
   bool decodes_bytewise_;
-  BpeModel model_;
+  std::unique_ptr<Model> model_;
   std::unique_ptr<Normalizer> normalizer_;
   std::unique_ptr<PreTokenizer> pre_tokenizer_;
   std::unique_ptr<Decoder> decoder_;
   AddedTokenMatcher raw_matcher_, normalized_matcher_;
   std::unordered_map<std::string, TokenId> added_ids_;
   std::vector<Token> tokens_;
-  std::vector<TokenId> prefix_, suffix_;  // of the post-processor
+  PostProcessor post_processor_;
   SpecialTokens special_;
   std::uint64_t fingerprint_ = 0;
 };

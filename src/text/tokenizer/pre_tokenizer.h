@@ -24,14 +24,22 @@ struct PreTokenized {
 class PreTokenizer {
  public:
   virtual ~PreTokenizer() = default;
+  // Leaves no empty pieces.
   virtual void apply(PreTokenized& state) const = 0;
 };
 
-// Null for a null `object`. Throws FormatError for kinds that are not supported. ByteLevel leaves
-// bytes as they are; the model is told by uses_byte_level().
-std::unique_ptr<PreTokenizer> make_pre_tokenizer(const Json& object, const JsonPlace& place);
+// What a ByteLevel step at the very end does: write bytes in GPT-2's alphabet, or leave them raw
+// for a model that works on bytes.
+enum class LastByteLevel { kWritesAlphabet, kLeavesBytes };
 
-// Whether a "ByteLevel" occurs in a pre-tokenizer, decoder or post-processor.
-bool uses_byte_level(const Json& object);
+// Null for a null `object`. Throws FormatError for kinds that are not supported.
+std::unique_ptr<PreTokenizer> make_pre_tokenizer(
+    const Json& object, const JsonPlace& place,
+    LastByteLevel last = LastByteLevel::kWritesAlphabet);
+std::unique_ptr<PreTokenizer> make_pre_tokenizer_sequence(
+    std::vector<std::unique_ptr<PreTokenizer>> steps);
+
+// Whether the last step is a ByteLevel, so that the model sees its output.
+bool ends_in_byte_level(const Json& object);
 
 }  // namespace aurum::text

@@ -80,9 +80,10 @@ class Tokenizer {
 
 // The tokenizer part of a GGUF file's metadata, as whoever read the file found it.
 struct GgufVocabulary {
-  std::string source;  // file name, for messages
-  std::string model;   // tokenizer.ggml.model: "gpt2" or "llama"
-  std::string pre;     // tokenizer.ggml.pre
+  std::string source;            // file name, for messages
+  std::string model;             // tokenizer.ggml.model: "gpt2", "llama" or "gemma4"
+  std::string pre;               // tokenizer.ggml.pre
+  std::string huggingface_json;  // tokenizer.huggingface.json: wins over the rest
   std::vector<std::string> tokens;
   std::vector<float> scores;
   std::vector<std::int32_t> token_types;

@@ -1,7 +1,8 @@
 #include "text/unicode/utf8.h"
 
+#include <algorithm>
+
 #include <simdjson.h>
-#include <unicode/uchar.h>
 
 namespace aurum::text {
 
@@ -45,6 +46,11 @@ void append_code_point(char32_t c, std::string& out) {
     push(0x80 | (c >> 6 & 0x3F));
     push(0x80 | (c & 0x3F));
   }
+}
+
+std::size_t count_code_points(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return !is_utf8_continuation(c); }));
 }
 
 bool is_valid_utf8(std::string_view text) {
@@ -115,32 +121,6 @@ std::size_t complete_utf8_prefix(std::string_view bytes) {
     if (byte < 0x80) return size;
   }
   return size;
-}
-
-bool is_white_space(char32_t c) { return u_isUWhiteSpace(static_cast<UChar32>(c)) != 0; }
-
-bool is_word_char(char32_t c) {
-  const auto code = static_cast<UChar32>(c);
-  const auto mask = U_GET_GC_MASK(code);
-  return (mask & (U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK)) != 0 ||
-         u_hasBinaryProperty(code, UCHAR_ALPHABETIC) != 0 ||
-         u_hasBinaryProperty(code, UCHAR_JOIN_CONTROL) != 0;
-}
-
-bool is_numeric(char32_t c) { return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_N_MASK) != 0; }
-
-bool is_punctuation(char32_t c) {
-  if (c < 0x80) {
-    return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') ||
-           (c >= '{' && c <= '~');
-  }
-  return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_P_MASK) != 0;
-}
-
-bool is_mark(char32_t c) {
-  UVersionInfo age;
-  u_charAge(static_cast<UChar32>(c), age);
-  return age[0] <= 9 && (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_M_MASK) != 0;
 }
 
 }  // namespace aurum::text

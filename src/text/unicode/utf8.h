@@ -20,6 +20,9 @@ inline std::size_t utf8_length(char lead) {
   return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
 }
 
+inline bool is_utf8_continuation(char byte) { return (byte & 0xC0) == 0x80; }
+std::size_t count_code_points(std::string_view text);  // for valid UTF-8
+
 bool is_valid_utf8(std::string_view text);
 
 // What stands at `position` of arbitrary bytes.
@@ -37,11 +40,5 @@ std::string decode_lossily(std::string_view bytes, std::vector<std::int64_t>* bo
 
 // Length of the longest prefix that no further byte can change.
 std::size_t complete_utf8_prefix(std::string_view bytes);
-
-bool is_white_space(char32_t c);  // the 25 White_Space characters
-bool is_word_char(char32_t c);    // \w: alphabetic, marks, decimal digits, connectors, joiners
-bool is_numeric(char32_t c);      // categories Nd, Nl, No
-bool is_punctuation(char32_t c);  // ASCII punctuation and symbols, or category P
-bool is_mark(char32_t c);         // category M in Unicode 9
 
 }  // namespace aurum::text
