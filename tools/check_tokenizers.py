@@ -116,7 +116,7 @@ def real_texts(roots, count, rng):
 def run_lines(command, requests):
     lines = "\n".join(json.dumps(request) for request in requests) + "\n"
     done = subprocess.run(command, input=lines.encode(), stdout=subprocess.PIPE, check=False)
-    answers = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    answers = [json.loads(line) for line in done.stdout.split(b"\n") if line]
     assert len(answers) == len(requests), f"{len(answers)} answers to {len(requests)} lines"
     return answers
 

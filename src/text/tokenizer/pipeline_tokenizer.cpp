@@ -14,6 +14,14 @@
 namespace aurum::text {
 namespace {
 
+// Whether an object of this type occurs in `json`.
+bool names_type(const Json& json, std::string_view type) {
+  if (json.is_object() && json.value("type", Json()) == type) return true;
+  return json.is_structured() && std::any_of(json.begin(), json.end(), [&](const Json& value) {
+           return names_type(value, type);
+         });
+}
+
 JsonPlace part(const TokenizerDefinition& definition, const char* name) {
   return {definition.source + ": /" + name};
 }
@@ -41,7 +49,8 @@ PipelineTokenizer::PipelineTokenizer(TokenizerDefinition definition)
   fingerprint_ = fingerprint_of(definition_);
 }
 
-// Ids as Hugging Face gives them: the model's own, else the next free one in the file's order.
+// Ids as Hugging Face gives them: the model's own; else they count on, in the file's order, from the
+// number of the model's tokens.
 void PipelineTokenizer::place_added_tokens() {
   const auto& vocabulary = definition_.model.vocabulary;
   tokens_.resize(vocabulary.size());
@@ -53,8 +62,8 @@ void PipelineTokenizer::place_added_tokens() {
   TokenId next = static_cast<TokenId>(model_size);
   for (const AddedToken& added : definition_.added_tokens) {
     if (added.content.empty()) continue;
-    const TokenId id = id_of(added.content).value_or(next);
-    if (id >= next) next = id + 1;
+    const auto known = id_of(added.content);
+    const TokenId id = known ? *known : next++;
     if (static_cast<std::size_t>(id) >= tokens_.size()) {
       tokens_.resize(static_cast<std::size_t>(id) + 1);
     }
@@ -77,7 +86,8 @@ void PipelineTokenizer::place_added_tokens() {
 }
 
 void PipelineTokenizer::fill_token_bytes() {
-  const bool fallback = definition_.model.has_byte_fallback();
+  const bool fallback =
+      definition_.model.has_byte_fallback() || names_type(definition_.decoder, "ByteFallback");
   for (Token& entry : tokens_) {
     if (entry.text.empty()) continue;
     entry.bytes = entry.text;

@@ -9,8 +9,9 @@
 namespace aurum::text {
 namespace {
 
-// Ids are indexes of tables; more than this is a broken file, not a vocabulary.
-constexpr std::uint64_t kMaxVocabulary = 1 << 24;
+// Ids are indexes of tables. One far beyond the number of entries is a mistake, and would take
+// memory that the file does not account for.
+constexpr std::uint64_t kMaxGap = 1 << 20;
 
 bool flag(const simdjson::dom::element& object, const char* key) {
   bool value = false;
@@ -34,9 +35,10 @@ void read_vocabulary(const simdjson::dom::element& model, const JsonPlace& place
   if (model["vocab"].get(vocabulary) != simdjson::SUCCESS) {
     (place / "vocab").fail("an object of token ids is missing here");
   }
+  const std::uint64_t limit = 2 * vocabulary.size() + kMaxGap;
   for (const auto field : vocabulary) {
     std::uint64_t id = 0;
-    if (field.value.get(id) != simdjson::SUCCESS || id >= kMaxVocabulary) {
+    if (field.value.get(id) != simdjson::SUCCESS || id >= limit) {
       (place / "vocab").fail(fmt::format("the id of {} is not a valid token id", field.key));
     }
     if (id >= out.vocabulary.size()) out.vocabulary.resize(id + 1);
