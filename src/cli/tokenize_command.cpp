@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/model_files.h"
+#include "cli/token_fields.h"
 
 namespace aurum::cli {
 namespace {
@@ -14,12 +15,6 @@ struct Options {
   bool spans = false;
   JsonLinesOptions lines;
 };
-
-Json spans_json(const std::vector<text::ByteSpan>& spans) {
-  Json list = Json::array();
-  for (const text::ByteSpan& span : spans) list.push_back(Json::array({span.begin, span.end}));
-  return list;
-}
 
 template <typename T>
 T field(const Json& request, const char* key, const char* wanted) {
@@ -38,10 +33,6 @@ bool flag(const Json& request, const char* key) {
   return request.contains(key) && field<bool>(request, key, "true or false");
 }
 
-std::vector<text::TokenId> ids_of(const Json& request) {
-  return field<std::vector<text::TokenId>>(request, "ids", "a list of token ids");
-}
-
 Json answer_encode(const text::Tokenizer& tokenizer, const Json& request) {
   const auto input = field<std::string>(request, "text", "a string");
   const text::Encoding encoding = tokenizer.encode(input, flag(request, "add_special_tokens"));
@@ -51,12 +42,12 @@ Json answer_encode(const text::Tokenizer& tokenizer, const Json& request) {
 }
 
 Json answer_decode(const text::Tokenizer& tokenizer, const Json& request) {
-  const auto ids = ids_of(request);
+  const auto ids = ids_field(request, "ids");
   return {{"text", tokenizer.decode(ids, flag(request, "skip_special_tokens"))}};
 }
 
 Json answer_spans(const text::Tokenizer& tokenizer, const Json& request) {
-  const auto ids = ids_of(request);
+  const auto ids = ids_field(request, "ids");
   const text::DecodedSpans decoded = tokenizer.spans_of_ids(ids);
   return {{"text", decoded.text}, {"spans", spans_json(decoded.spans)}};
 }
