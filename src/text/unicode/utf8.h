@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "text/unicode/char_classes.h"
+
 namespace aurum::text {
 
 // U+FFFD, what a lossy decoding puts in place of bytes that are not UTF-8.
