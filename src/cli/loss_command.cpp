@@ -11,6 +11,7 @@
 #include "cli/config_options.h"
 #include "cli/loss_inputs.h"
 #include "cli/loss_options.h"
+#include "loss/fused_lm_head_loss.h"
 #include "weights/checkpoint.h"
 
 namespace aurum::cli {
@@ -74,6 +75,7 @@ Outputs compute_window(const LossInputs& inputs, const loss::LossConfig& config,
   const std::size_t step =
       arguments.micro_batch > 0 ? static_cast<std::size_t>(arguments.micro_batch) : num_rows;
   Outputs outputs;
+  loss::FusedLmHeadLoss fused;
   for (std::size_t begin = 0; begin < num_rows; begin += step) {
     const std::size_t end = std::min(num_rows, begin + step);
     const std::vector<loss::Row> rows(inputs.rows.begin() + static_cast<std::ptrdiff_t>(begin),
@@ -81,8 +83,8 @@ Outputs compute_window(const LossInputs& inputs, const loss::LossConfig& config,
     const loss::HeadInput student = head_input(inputs.student, begin, end);
     const loss::HeadInput teacher = head_input(inputs.teacher, begin, end);
     const loss::LossResult result =
-        arguments.form == "fused" ? loss::fused_loss(rows, student, teacher, inputs.vocabulary,
-                                                     counts, config, arguments.chunk)
+        arguments.form == "fused" ? fused.compute(rows, student, teacher, inputs.vocabulary, counts,
+                                                  config, arguments.chunk)
                                   : loss::plain_loss(rows, student, teacher, inputs.vocabulary,
                                                      counts, config, arguments.dtype == "float64");
     add_terms(result.terms, outputs.terms);

@@ -1,5 +1,6 @@
 #include "cli/loss_inputs.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
@@ -58,10 +59,18 @@ class Reader {
       fail_dtype(view, "F32, F64 or BF16");
     }
     const at::Tensor tensor = copy(view, type);
-    if (!tensor.to(arithmetic_).isfinite().all().item<bool>()) {
+    check_finite(name, tensor.view({-1}));
+    return tensor;
+  }
+
+  // A stretch at a time: a head may be large.
+  void check_finite(const std::string& name, const at::Tensor& values) const {
+    constexpr std::int64_t kStretch = 1 << 20;
+    for (std::int64_t begin = 0; begin < values.numel(); begin += kStretch) {
+      const at::Tensor stretch = values.slice(0, begin, std::min(values.numel(), begin + kStretch));
+      if (stretch.to(arithmetic_).isfinite().all().item<bool>()) continue;
       fail(name, "holds values that are not finite; look at what the model computed");
     }
-    return tensor;
   }
 
   std::vector<std::int64_t> integers(const std::string& name, const Shape& shape) const {

@@ -81,7 +81,7 @@ struct LossTerms {
 // Gradients of `loss`. Undefined tensors where not wanted.
 struct LossGradients {
   at::Tensor student_hidden;  // like the student's hidden (or logits)
-  at::Tensor student_weight;  // [vocab, hidden] float32
+  at::Tensor student_weight;  // [vocab, hidden]
 };
 
 struct LossResult {
@@ -89,16 +89,17 @@ struct LossResult {
   LossGradients gradients;
 };
 
-// The specification: whole tensors and autograd, in float32 or float64.
+// The specification: whole tensors and autograd, in float32 or float64, whatever the inputs' type.
+// FusedLmHeadLoss computes the same without them.
 LossResult plain_loss(const std::vector<Row>& rows, const HeadInput& student,
                       const HeadInput& teacher, const VocabularyPair& vocabulary,
                       const WindowCounts& counts, const LossConfig& config, bool use_float64,
                       bool want_gradients = true);
 
-// The same, chunk by chunk of aligned groups: never holds tokens x vocabulary.
-LossResult fused_loss(const std::vector<Row>& rows, const HeadInput& student,
-                      const HeadInput& teacher, const VocabularyPair& vocabulary,
-                      const WindowCounts& counts, const LossConfig& config,
-                      std::int64_t groups_per_chunk, bool want_gradients = true);
+// The loss that is minimised, from its parts.
+double total_loss(const LossTerms& terms, const LossConfig& config);
+
+// Gradients of the right shapes, all zero.
+LossGradients zero_gradients(const HeadInput& student, at::ScalarType dtype);
 
 }  // namespace aurum::loss

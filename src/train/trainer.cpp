@@ -236,7 +236,7 @@ loss::LossResult Trainer::compute_loss(const std::vector<loss::Row>& rows, const
                                        StepTotals& totals) {
   const PhaseTimer timer(totals, "loss");
   const c10::NoGradGuard no_grad;
-  loss::LossResult result = loss::fused_loss(
+  loss::LossResult result = loss_.compute(
       rows, trained_head(parts_.student, hidden), frozen_head(parts_.teacher, teacher_hidden),
       parts_.vocabulary, counts, config_.loss, config_.groups_per_chunk, want_gradients);
   totals.terms.loss += result.terms.loss;

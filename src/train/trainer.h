@@ -8,6 +8,7 @@
 
 #include "data/example.h"
 #include "loss/distillation_loss.h"
+#include "loss/fused_lm_head_loss.h"
 #include "model/causal_lm.h"
 #include "rollout/rollout_source.h"
 #include "telemetry/step_metrics.h"
@@ -99,6 +100,7 @@ class Trainer {
   TrainerParts parts_;
   TrainerEvents events_;
   AdamW optimizer_;
+  loss::FusedLmHeadLoss loss_;
   Progress progress_;
   HeldOutRows held_out_;
   double gradient_norm_ = 0.0, learning_rate_ = 0.0;  // of the last update

@@ -5,92 +5,10 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "tests/loss/problem.h"
+
 namespace aurum::loss {
 namespace {
-
-// A prompt token, then completion tokens of the given byte lengths, then (maybe) the end of turn.
-RowSide make_side(const std::vector<std::int64_t>& lengths, bool eos, std::int32_t vocab) {
-  RowSide side;
-  side.ids = {0};
-  side.is_completion = {false};
-  side.spans = {{0, 0}};
-  std::int64_t at = 0;
-  for (const std::int64_t length : lengths) {
-    side.ids.push_back(static_cast<std::int32_t>(side.ids.size() * 3) % vocab);
-    side.is_completion.push_back(true);
-    side.spans.push_back({at, at + length});
-    at += length;
-  }
-  if (eos) {
-    side.ids.push_back(1);
-    side.is_completion.push_back(true);
-    side.spans.push_back({at, at});
-    side.ends_with_eos = true;
-  }
-  return side;
-}
-
-struct Problem {
-  std::vector<Row> rows;
-  HeadInput student, teacher;
-  VocabularyPair vocabulary;
-};
-
-constexpr std::int64_t kStudentVocab = 13, kTeacherVocab = 9;
-
-Problem make_problem(at::ScalarType dtype) {
-  at::manual_seed(5);
-  Problem problem;
-  problem.rows = {{make_side({1, 2, 3}, true, 11), make_side({3, 1, 2}, true, 8)},
-                  {make_side({2, 2}, false, 11), make_side({1, 1, 2}, false, 8)}};
-  std::int64_t students = 0, teachers = 0;
-  for (const Row& row : problem.rows) {
-    students += static_cast<std::int64_t>(row.student.ids.size());
-    teachers += static_cast<std::int64_t>(row.teacher.ids.size());
-  }
-  const auto options = at::TensorOptions().dtype(dtype);
-  problem.student = {.hidden = at::randn({students, 6}, options),
-                     .weight = at::randn({kStudentVocab, 6}, options),
-                     .vocab = kStudentVocab};
-  problem.teacher = {.hidden = at::randn({teachers, 5}, options),
-                     .weight = at::randn({kTeacherVocab, 5}, options),
-                     .vocab = kTeacherVocab};
-  problem.vocabulary = {.student_size = 12, .teacher_size = 8, .matched = {{1, 1}, {2, 5}, {7, 3}}};
-  return problem;
-}
-
-std::vector<LossConfig> every_loss() {
-  LossConfig uld{.use_uld_loss = true, .crossentropy_weight = 0.3, .student_temperature = 1.5};
-  LossConfig hybrid = uld;
-  hybrid.hybrid = true;
-  LossConfig with_eos = hybrid;
-  with_eos.skip_student_eos = with_eos.skip_teacher_eos = false;
-  with_eos.merge = MergeStrategy::kObserved;
-  LossConfig positional = uld;
-  positional.use_extended_uld = false;
-  LossConfig jsd{.temperature = 0.8, .beta = 0.3};
-  return {uld, hybrid, with_eos, positional, jsd};
-}
-
-TEST(DistillationLoss, FusedEqualsPlainForEveryChunkSize) {
-  const Problem p = make_problem(at::kFloat);
-  for (const LossConfig& config : every_loss()) {
-    const WindowCounts counts = count_window(p.rows, config);
-    const LossResult plain =
-        plain_loss(p.rows, p.student, p.teacher, p.vocabulary, counts, config, false);
-    EXPECT_GT(plain.terms.loss, 0.0);
-    for (const std::int64_t chunk : {1, 2, 100}) {
-      const LossResult fused =
-          fused_loss(p.rows, p.student, p.teacher, p.vocabulary, counts, config, chunk);
-      EXPECT_NEAR(fused.terms.loss, plain.terms.loss, 1e-5 * plain.terms.loss);
-      EXPECT_EQ(fused.terms.groups, plain.terms.groups);
-      EXPECT_TRUE(
-          fused.gradients.student_hidden.allclose(plain.gradients.student_hidden, 1e-4, 1e-6));
-      EXPECT_TRUE(
-          fused.gradients.student_weight.allclose(plain.gradients.student_weight, 1e-4, 1e-6));
-    }
-  }
-}
 
 // Compares every `stride`-th entry of `gradient` with central differences of `value` in `input`.
 template <typename Value>
@@ -151,7 +69,7 @@ TEST(DistillationLoss, JsdIsZeroForEqualModels) {
   Problem p = make_problem(at::kFloat);
   const LossConfig config{.beta = 0.5};
   for (Row& row : p.rows) row.teacher = row.student;
-  p.vocabulary.student_size = p.vocabulary.teacher_size = kStudentVocab;
+  p.vocabulary.student_size = p.vocabulary.teacher_size = p.student.vocab;
   const LossResult result = plain_loss(p.rows, p.student, p.student, p.vocabulary,
                                        count_window(p.rows, config), config, false);
   EXPECT_NEAR(result.terms.loss, 0.0, 1e-6);

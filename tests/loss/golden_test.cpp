@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "loss/distillation_loss.h"
+#include "loss/fused_lm_head_loss.h"
 
 namespace aurum::loss {
 namespace {
@@ -154,8 +154,9 @@ void expect_agreement(const std::string& file, std::size_t num_cases, Tolerance 
     const Tolerance in_float32{1e-5, 1e-5, 1e-7};
     expect_equal(plain_loss(c.rows, c.student, c.teacher, c.vocabulary, counts, c.config, false), c,
                  in_float32);
-    expect_equal(fused_loss(c.rows, c.student, c.teacher, c.vocabulary, counts, c.config, 3), c,
-                 in_float32);
+    expect_equal(
+        FusedLmHeadLoss().compute(c.rows, c.student, c.teacher, c.vocabulary, counts, c.config, 3),
+        c, in_float32);
   }
 }
 

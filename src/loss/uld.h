@@ -8,12 +8,4 @@ namespace aurum::loss {
 // shorter row padded with zeros. student [rows, n] with gradient, teacher [rows, m] without.
 at::Tensor sorted_l1(const at::Tensor& student, const at::Tensor& teacher);
 
-// The same for float32 by vectorised sorts, rows in parallel. `sign` is its gradient with respect
-// to the student's probabilities: [rows, n].
-struct SortedL1 {
-  double value = 0.0;
-  at::Tensor sign;
-};
-SortedL1 fast_sorted_l1(const at::Tensor& student, const at::Tensor& teacher);
-
 }  // namespace aurum::loss
