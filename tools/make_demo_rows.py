@@ -3,17 +3,20 @@
 
   make models build && tools/make_demo_rows.py
 
-Writes configs/demo-data/train.jsonl and heldout.jsonl. The held-out rows are about tasks that no training row has.
+Writes configs/demo-data/train.jsonl and heldout.jsonl. The held-out rows are a random tenth: their prompts are new to the
+student, though it meets most of their tasks in another form.
 Answers that did not end within the length limit are left out. Greedy, so the same teacher gives the same rows. The rows again without
 chat markup, for students that have no chat template, are plain-train.jsonl and plain-heldout.jsonl (the first PLAIN_ROWS of each).
 """
 import json
 import pathlib
+import random
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TEACHER = "models/qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
 MAX_NEW_TOKENS = 160
+HELDOUT_ROWS = 24
 PLAIN_ROWS = 64
 
 FORMS = [
@@ -22,11 +25,9 @@ FORMS = [
     "Give one line of Python to {} and say why it works.",
     "How do I {} in JavaScript? Answer briefly with code.",
 ]
-HELDOUT_TASKS = [
+TASKS = [
     "check whether a number is prime", "flatten a nested list", "count the vowels in a sentence", "merge two dictionaries",
     "reverse the words of a sentence", "find the median of a list", "convert a string to title case", "round a number to two decimals",
-]
-TRAIN_TASKS = [
     "reverse a string", "find the largest number in a list", "find the second largest number", "remove duplicates from a list while keeping order",
     "count how often each word occurs in a text", "check whether a word is a palindrome", "sum the digits of an integer", "rotate a list by k places",
     "compute the factorial of n", "compute the nth Fibonacci number", "transpose a matrix", "find the intersection of two lists",
@@ -71,18 +72,20 @@ def write_file(name, rows):
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
-def write_rows(name, tasks):
-    prompts = questions(tasks)
-    rows = []
-    for prompt, result in zip(prompts, answer(prompts), strict=True):
-        if result["finish_reason"] != "eos":
-            continue
-        rows.append({"messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": result["text"].strip()}]})
-    write_file(name, rows)
-    write_file(f"plain-{name}", [plain(row) for row in rows[:PLAIN_ROWS]])
-    print(f"{name}: {len(rows)} of {len(prompts)} rows")
+def answered_rows():
+    prompts = questions(TASKS)
+    rows = [{"messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": result["text"].strip()}]}
+            for prompt, result in zip(prompts, answer(prompts), strict=True) if result["finish_reason"] == "eos"]
+    print(f"{len(rows)} of {len(prompts)} answers ended in time")
+    return rows
+
+
+def write_split(rows):
+    random.Random(0).shuffle(rows)
+    for name, part in (("heldout", rows[:HELDOUT_ROWS]), ("train", rows[HELDOUT_ROWS:])):
+        write_file(f"{name}.jsonl", part)
+        write_file(f"plain-{name}.jsonl", [plain(row) for row in part[:PLAIN_ROWS]])
 
 
 if __name__ == "__main__":
-    write_rows("heldout.jsonl", HELDOUT_TASKS)
-    write_rows("train.jsonl", TRAIN_TASKS)
+    write_split(answered_rows())
