@@ -12,37 +12,15 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "weights/checkpoint.h"
+#include "weights/float_bits.h"
+#include "weights/multiversion.h"
 
 namespace aurum::weights {
 namespace {
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-// The compiler vectorises the loops for each of these and picks one at run time.
-#define AURUM_MULTIVERSION \
-  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), flatten))
-#else
-#define AURUM_MULTIVERSION
-#endif
-
 using Bytes = const std::uint8_t*;
 
 constexpr std::size_t kMaxBlock = 256;
-
-inline float float_of_half(std::uint16_t half) {
-  const std::uint32_t magnitude = (half & 0x7FFFU) << 13;
-  // Moves the exponent from bias 15 to 127; exact for subnormal halves too.
-  std::uint32_t bits = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112F);
-  bits = (half & 0x7C00U) == 0x7C00U ? (magnitude | 0x7F800000U) : bits;
-  return std::bit_cast<float>(bits | (half & 0x8000U) << 16);
-}
-
-inline std::uint16_t bfloat16_of_float(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  const std::uint32_t rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
-  return (bits & 0x7FFFFFFFU) > 0x7F800000U ? std::uint16_t{0x7FC0}
-                                            : static_cast<std::uint16_t>(rounded);
-}
 
 template <typename T>
 inline T load(Bytes bytes) {
