@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "weights/byte_sink.h"
 #include "weights/dtype.h"
 #include "weights/model_config.h"
 
@@ -60,7 +61,8 @@ struct TensorToWrite {
   std::string name;
   DType dtype = DType::kFloat32;
   std::vector<std::int64_t> shape;
-  std::span<const std::byte> bytes;
+  std::span<const std::byte> bytes = {};
+  ByteSource write = {};  // when set, gives the bytes instead
 };
 
 // Writes model.safetensors, or shards of at most `shard_bytes` with their index, each file whole

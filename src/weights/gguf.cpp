@@ -1,8 +1,10 @@
 #include "weights/gguf.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -112,6 +114,14 @@ T load(const std::byte* bytes) {
 
 }  // namespace
 
+std::uint32_t ggml_type_id(DType dtype) {
+  for (const GgmlType& type : kGgmlTypes) {
+    if (type.dtype == dtype) return type.id;
+  }
+  AURUM_CHECK(false, "{} has no place in GGUF", dtype_name(dtype));
+  return 0;
+}
+
 // A cursor over the mapped file that never passes its end.
 class GgufFile::Reader {
  public:
@@ -198,7 +208,7 @@ class GgufFile::Reader {
   std::size_t offset_ = 0;
 };
 
-std::shared_ptr<const GgufFile> GgufFile::open(const std::string& path) {
+std::shared_ptr<GgufFile> GgufFile::open_part(const std::string& path) {
   std::shared_ptr<GgufFile> gguf(new GgufFile(MappedFile::open(path)));
   Reader reader(*gguf->file_);
   if (reader.read<std::uint32_t>("the magic word") != 0x46554747) {
@@ -297,11 +307,36 @@ void GgufFile::place_tensors(std::size_t data_begin, std::uint64_t alignment,
     }
     if (end <= size()) tensor.bytes = file_->bytes().subspan(data_begin + offsets[i], *num_bytes);
   }
+  check_overlaps(data_begin, offsets);
   if (!past_end.empty()) {
     throw FormatError(
         fmt::format("{}: truncated: the file has {} bytes, {} are expected (tensor "
                     "{} ends there). Fetch the file again.",
                     path(), size(), expected, past_end));
+  }
+}
+
+// Two tensors that share bytes: nobody writes that, and a change of one would change the other.
+void GgufFile::check_overlaps(std::size_t data_begin,
+                              const std::vector<std::uint64_t>& offsets) const {
+  std::vector<std::size_t> order(tensors_.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return offsets[i]; });
+  std::uint64_t end = 0;
+  std::size_t previous = 0;
+  for (const std::size_t i : order) {
+    const GgufTensor& tensor = tensors_[i];
+    const auto num_bytes = tensor.dtype ? tensor_bytes(*tensor.dtype, tensor.shape) : 0;
+    if (offsets[i] < end && num_bytes > 0) {
+      throw FormatError(
+          fmt::format("{}: tensor {} at byte {} overlaps tensor {}. The file is damaged; fetch it "
+                      "again.",
+                      path(), tensor.name, data_begin + offsets[i], tensors_[previous].name));
+    }
+    if (offsets[i] + *num_bytes > end) {
+      end = offsets[i] + *num_bytes;
+      previous = i;
+    }
   }
 }
 

@@ -26,14 +26,15 @@ struct GgufTensor {
 };
 
 // A mapped GGUF file (version 2 or 3, little-endian): metadata and tensors, all lengths checked
-// against the file when it is opened. Thread-safe after opening. Throws FormatError with the path
-// and byte offset.
+// against the file when it is opened. A split model (NAME-00001-of-00003.gguf) is one GgufFile:
+// metadata of its first part, tensors of all, whichever part is named. Thread-safe after opening.
+// Throws FormatError with the path and byte offset.
 class GgufFile {
  public:
   static std::shared_ptr<const GgufFile> open(const std::string& path);
 
   const std::string& path() const { return file_->path(); }
-  std::size_t size() const { return file_->size(); }
+  std::size_t size() const { return file_->size(); }  // of the first part, when split
 
   bool contains(std::string_view key) const;
   std::vector<std::string> keys() const;
@@ -69,6 +70,13 @@ class GgufFile {
 
   explicit GgufFile(std::shared_ptr<const MappedFile> file) : file_(std::move(file)) {}
 
+  static std::shared_ptr<GgufFile> open_part(const std::string& path);
+  static std::shared_ptr<GgufFile> open_parts(std::shared_ptr<GgufFile> named, std::uint64_t count);
+  void check_part(std::uint64_t index, std::uint64_t count) const;
+  void append(std::shared_ptr<GgufFile> part);
+  void check_num_tensors() const;
+  void check_overlaps(std::size_t data_begin, const std::vector<std::uint64_t>& offsets) const;
+
   void read_metadata(Reader& reader, std::uint64_t count);
   void read_tensors(Reader& reader, std::uint64_t count);
   void place_tensors(std::size_t data_begin, std::uint64_t alignment,
@@ -84,6 +92,10 @@ class GgufFile {
   std::map<std::string, Value, std::less<>> values_;
   std::vector<GgufTensor> tensors_;
   std::map<std::string, std::size_t, std::less<>> tensor_index_;
+  std::vector<std::shared_ptr<GgufFile>> other_parts_;  // own what `tensors_` point into
 };
+
+// ggml's number of a type that GGUF files hold; throws InternalError for others.
+std::uint32_t ggml_type_id(DType dtype);
 
 }  // namespace aurum::weights

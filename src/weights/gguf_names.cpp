@@ -44,6 +44,25 @@ std::optional<std::string_view> look_up(std::span<const NamePair> table, std::st
   return std::nullopt;
 }
 
+std::optional<std::string_view> look_up_back(std::span<const NamePair> table,
+                                             std::string_view name) {
+  for (const NamePair& pair : table) {
+    if (pair.hugging_face == name) return pair.gguf;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string_view> layer_part_back(std::string_view part, const ModelConfig& config) {
+  if (config.layer_norm) return look_up_back(kGpt2Layer, part);
+  if (config.post_norms) {
+    if (const auto found = look_up_back(kPostNormLayer, part)) return found;
+  }
+  if (config.fused_gate_up) {
+    if (const auto found = look_up_back(kFusedLayer, part)) return found;
+  }
+  return look_up_back(kLayer, part);
+}
+
 std::optional<std::string_view> layer_part(std::string_view part, const ModelConfig& config) {
   if (config.layer_norm) return look_up(kGpt2Layer, part);
   if (config.post_norms) {
@@ -75,6 +94,27 @@ std::optional<std::string> hugging_face_name(std::string_view gguf_name,
   if (!part) return std::nullopt;
   return fmt::format("{}.{}.{}{}", config.layer_norm ? "transformer.h" : "model.layers",
                      stem.substr(0, end), *part, suffix);
+}
+
+std::optional<std::string> gguf_name(std::string_view hugging_face_name,
+                                     const ModelConfig& config) {
+  const std::size_t dot = hugging_face_name.rfind('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  const std::string_view suffix = hugging_face_name.substr(dot);
+  if (suffix != ".weight" && suffix != ".bias") return std::nullopt;
+  std::string_view stem = hugging_face_name.substr(0, dot);
+  const std::string_view layers = config.layer_norm ? "transformer.h." : "model.layers.";
+  if (!stem.starts_with(layers)) {
+    const auto found =
+        config.layer_norm ? look_up_back(kGpt2Global, stem) : look_up_back(kGlobal, stem);
+    return found ? std::optional(fmt::format("{}{}", *found, suffix)) : std::nullopt;
+  }
+  stem.remove_prefix(layers.size());
+  const std::size_t end = stem.find('.');
+  if (end == std::string_view::npos) return std::nullopt;
+  const auto part = layer_part_back(stem.substr(end + 1), config);
+  if (!part) return std::nullopt;
+  return fmt::format("blk.{}.{}{}", stem.substr(0, end), *part, suffix);
 }
 
 }  // namespace aurum::weights

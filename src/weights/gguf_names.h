@@ -12,4 +12,7 @@ namespace aurum::weights {
 // rope_factors_*) or unknown.
 std::optional<std::string> hugging_face_name(std::string_view gguf_name, const ModelConfig& config);
 
+// The GGUF name of a tensor with this Hugging Face name; nullopt when GGUF has none.
+std::optional<std::string> gguf_name(std::string_view hugging_face_name, const ModelConfig& config);
+
 }  // namespace aurum::weights

@@ -223,21 +223,25 @@ void sort_for_writing(std::vector<TensorToWrite>& tensors) {
   });
 }
 
+std::uint64_t size_of(const TensorToWrite& tensor) {
+  const auto bytes = tensor_bytes(tensor.dtype, tensor.shape);
+  AURUM_CHECK(bytes && (tensor.write || *bytes == tensor.bytes.size()), "tensor {}", tensor.name);
+  return *bytes;
+}
+
 std::string make_header(const std::vector<TensorToWrite>& tensors) {
   OrderedJson header;
   header["__metadata__"]["format"] = "pt";
   std::uint64_t offset = 0;
   std::set<std::string_view> names;
   for (const TensorToWrite& tensor : tensors) {
-    AURUM_CHECK(tensor_bytes(tensor.dtype, tensor.shape) == tensor.bytes.size(), "tensor {}",
-                tensor.name);
     AURUM_CHECK(names.insert(tensor.name).second, "tensor {} twice", tensor.name);
     OrderedJson entry;
     entry["dtype"] = dtype_name(tensor.dtype);
     entry["shape"] = tensor.shape;
-    entry["data_offsets"] = {offset, offset + tensor.bytes.size()};
+    entry["data_offsets"] = {offset, offset + size_of(tensor)};
     header.push_back({tensor.name, std::move(entry)});
-    offset += tensor.bytes.size();
+    offset += size_of(tensor);
   }
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');
@@ -246,7 +250,7 @@ std::string make_header(const std::vector<TensorToWrite>& tensors) {
 
 std::uint64_t total_bytes(const std::vector<TensorToWrite>& tensors) {
   std::uint64_t total = 0;
-  for (const TensorToWrite& tensor : tensors) total += tensor.bytes.size();
+  for (const TensorToWrite& tensor : tensors) total += size_of(tensor);
   return total;
 }
 
@@ -256,11 +260,11 @@ std::vector<std::vector<TensorToWrite>> split_into_shards(std::vector<TensorToWr
   std::vector<std::vector<TensorToWrite>> shards(1);
   std::uint64_t used = 0;
   for (TensorToWrite& tensor : tensors) {
-    if (!shards.back().empty() && used + tensor.bytes.size() > shard_bytes) {
+    if (!shards.back().empty() && used + size_of(tensor) > shard_bytes) {
       shards.emplace_back();
       used = 0;
     }
-    used += tensor.bytes.size();
+    used += size_of(tensor);
     shards.back().push_back(std::move(tensor));
   }
   return shards;
@@ -278,6 +282,25 @@ std::shared_ptr<const SafetensorsFile> SafetensorsFile::open(const std::filesyst
   return std::make_shared<MappedSafetensors>(path.string());
 }
 
+namespace {
+
+void write_tensor(std::ostream& out, const TensorToWrite& tensor) {
+  std::uint64_t written = 0;
+  const ByteSink sink = [&](std::span<const std::byte> bytes) {
+    out.write(reinterpret_cast<const char*>(bytes.data()),
+              static_cast<std::streamsize>(bytes.size()));
+    written += bytes.size();
+  };
+  if (tensor.write) {
+    tensor.write(sink);
+  } else {
+    sink(tensor.bytes);
+  }
+  AURUM_CHECK(written == size_of(tensor), "tensor {}: {} bytes", tensor.name, written);
+}
+
+}  // namespace
+
 void write_safetensors_file(const std::filesystem::path& file, std::vector<TensorToWrite> tensors) {
   sort_for_writing(tensors);
   const std::string header = make_header(tensors);
@@ -285,10 +308,7 @@ void write_safetensors_file(const std::filesystem::path& file, std::vector<Tenso
     const std::uint64_t length = header.size();
     out.write(reinterpret_cast<const char*>(&length), sizeof length);
     out.write(header.data(), static_cast<std::streamsize>(header.size()));
-    for (const TensorToWrite& tensor : tensors) {
-      out.write(reinterpret_cast<const char*>(tensor.bytes.data()),
-                static_cast<std::streamsize>(tensor.bytes.size()));
-    }
+    for (const TensorToWrite& tensor : tensors) write_tensor(out, tensor);
   });
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "base/error.h"
@@ -109,6 +110,65 @@ TEST(Gguf, RefusesSizesThatCannotBe) {
   std::string swapped = sample().build();
   std::swap(swapped[4], swapped[7]);
   EXPECT_THAT(message_of_opening(swapped), HasSubstr("big-endian"));
+}
+
+TEST(Gguf, RefusesTensorsThatShareBytes) {
+  EXPECT_THAT(message_of_opening(GgufBuilder()
+                                     .floats("a", {16}, std::vector<float>(8))
+                                     .floats("b", {8}, std::vector<float>(8))
+                                     .build()),
+              HasSubstr("tensor b at byte"));
+}
+
+class SplitGguf : public ::testing::Test {
+ protected:
+  static GgufBuilder part(std::uint32_t number, std::uint32_t count, std::uint32_t tensors) {
+    return GgufBuilder()
+        .u32("split.no", number)
+        .u32("split.count", count)
+        .u32("split.tensors.count", tensors);
+  }
+  std::string path(int number) const {
+    return (folder_.path() / fmt::format("m-{:05}-of-00002.gguf", number)).string();
+  }
+  void write(int number, const GgufBuilder& builder) const { builder.write(path(number)); }
+  std::string message() const {
+    try {
+      GgufFile::open(path(1));
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(SplitGguf, AnyPartOpensTheWhole) {
+  write(1, part(0, 2, 2).text("general.name", "n").floats("a", {1}, {1}));
+  write(2, part(1, 2, 2).floats("b", {1}, {2}));
+  for (const int number : {1, 2}) {
+    const auto file = GgufFile::open(path(number));
+    EXPECT_EQ(file->string("general.name"), "n");
+    float value = 0;
+    ASSERT_NE(file->find_tensor("b"), nullptr);
+    std::memcpy(&value, file->find_tensor("b")->bytes.data(), sizeof value);
+    EXPECT_EQ(value, 2.0F);
+  }
+}
+
+TEST_F(SplitGguf, RefusesPartsThatDoNotBelongTogether) {
+  write(1, part(0, 2, 2).floats("a", {1}, {1}));
+  EXPECT_THAT(message(), HasSubstr("m-00002-of-00002.gguf"));
+  write(2, part(1, 2, 2).floats("a", {1}, {2}));
+  EXPECT_THAT(message(), HasSubstr("in another part"));
+  write(2, part(0, 2, 2).floats("b", {1}, {2}));
+  EXPECT_THAT(message(), HasSubstr("part 2 of 2"));
+  write(2, part(1, 2, 2));
+  EXPECT_THAT(message(), HasSubstr("hold 1 tensors"));
+  const auto elsewhere = folder_.path() / "renamed.gguf";
+  part(0, 2, 2).write(elsewhere);
+  EXPECT_THROW(GgufFile::open(elsewhere.string()), InputError);
 }
 
 }  // namespace

@@ -98,6 +98,9 @@ struct GgufVocabulary {
 // that. Throws FormatError with file and JSON pointer, IoError when missing.
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& path);
 std::shared_ptr<const Tokenizer> make_tokenizer(const GgufVocabulary& vocabulary);
+// The way back: what a GGUF file must hold for llama.cpp to give the same ids. Ids without a token
+// are named [PADn]. Throws FormatError for tokenizers that GGUF cannot express.
+GgufVocabulary gguf_vocabulary(const Tokenizer& tokenizer);
 
 // Writes tokenizer.json, tokenizer_config.json and chat_template.jinja so that Hugging Face's
 // PreTrainedTokenizerFast gives the same ids. A tokenizer loaded from files copies them.
