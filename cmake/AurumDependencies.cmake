@@ -24,6 +24,8 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(icu REQUIRED IMPORTED_TARGET icu-uc)
 pkg_check_modules(simdjson REQUIRED IMPORTED_TARGET simdjson)
+find_package(OpenSSL REQUIRED)
+pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(hwy_contrib REQUIRED IMPORTED_TARGET libhwy-contrib)
@@ -33,6 +35,12 @@ endif()
 if(AURUM_BUILD_BENCHMARKS)
   find_package(benchmark REQUIRED)
 endif()
+
+# Without the package's own flags: they ask for zlib and brotli headers, which nobody needs here.
+add_library(aurum_httplib INTERFACE)
+add_library(aurum::httplib ALIAS aurum_httplib)
+target_compile_definitions(aurum_httplib INTERFACE CPPHTTPLIB_OPENSSL_SUPPORT)
+target_link_libraries(aurum_httplib INTERFACE ${httplib_LINK_LIBRARIES} OpenSSL::SSL OpenSSL::Crypto)
 
 # libtorch as one SYSTEM target, so that its headers never raise our warnings.
 add_library(aurum_torch INTERFACE)

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 packages=(g++ cmake ninja-build pkg-config python3-venv libyaml-cpp-dev nlohmann-json3-dev
   libsimdjson-dev libcli11-dev libfmt-dev libicu-dev libpcre2-dev libhwy-dev libzstd-dev
-  zlib1g-dev libgtest-dev libgmock-dev)
+  zlib1g-dev libssl-dev libcpp-httplib-dev libgtest-dev libgmock-dev)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")

@@ -40,6 +40,7 @@ text::GgufVocabulary read_gguf_vocabulary(const weights::GgufFile& file) {
   const auto key = [](const char* name) { return std::string("tokenizer.ggml.") + name; };
   out.model = file.string(key("model")).value_or("");
   out.pre = file.string(key("pre")).value_or("");
+  out.huggingface_json = file.string("tokenizer.huggingface.json").value_or("");
   out.tokens = to_strings(file.strings(key("tokens")));
   out.merges = to_strings(file.strings(key("merges")));
   out.scores = file.floats(key("scores")).value_or(std::vector<float>());

@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 const std::map<std::string, std::set<std::string>> kMayUse = {
     {"base", {}},
     {"config", {"base"}},
+    {"hub", {"base"}},
     {"telemetry", {"base"}},
     {"text", {"base"}},
     {"weights", {"base"}},
@@ -25,7 +26,7 @@ const std::map<std::string, std::set<std::string>> kMayUse = {
     {"train", {"base", "telemetry", "text", "weights", "data", "model", "rollout", "loss"}},
     {"report", {"base", "telemetry"}},
     {"cli",
-     {"base", "config", "telemetry", "text", "weights", "data", "model", "rollout", "loss", "train",
+     {"base", "config", "hub", "telemetry", "text", "weights", "data", "model", "rollout", "loss", "train",
       "report"}},
 };
 
