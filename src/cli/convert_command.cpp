@@ -17,6 +17,7 @@
 #include "weights/checkpoint.h"
 #include "weights/convert_tensor.h"
 #include "weights/gguf_export.h"
+#include "weights/lora_adapter.h"
 
 namespace aurum::cli {
 namespace {
@@ -24,7 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct ConvertOptions {
-  std::string model, output, format, type = "bf16", revision = "main";
+  std::string model, output, adapter, format, type = "bf16", revision = "main";
   bool overwrite = false;
 };
 
@@ -154,7 +155,11 @@ void write_gguf_file(const ConvertOptions& options, const weights::Checkpoint& c
 }
 
 void convert(const ConvertOptions& options) {
-  const auto checkpoint = open_model(options.model, options.revision);
+  auto checkpoint = open_model(options.model, options.revision);
+  if (!options.adapter.empty()) {
+    const auto adapter = weights::LoraAdapter::open(resolve_model(options.adapter));
+    checkpoint = weights::merge_adapter(std::move(checkpoint), adapter);
+  }
   if (writes_gguf(options)) {
     write_gguf_file(options, *checkpoint);
   } else {
@@ -178,6 +183,8 @@ void add_convert_command(CLI::App& app) {
   command
       ->add_option("--type", options->type, "f32, f16 or bf16; for GGUF also q8_0, q4_0 or q4_k_m")
       ->capture_default_str();
+  command->add_option("--adapter", options->adapter,
+                      "LoRA adapter (peft's format) to add to the weights: a folder or hub id");
   command->add_option("--revision", options->revision, "Revision of a hub id");
   command->add_flag("--overwrite", options->overwrite, "Replace what is there");
   command->callback([options] { convert(*options); });

@@ -31,6 +31,12 @@ std::shared_ptr<const Checkpoint> open_checkpoint(const fs::path& path) {
     throw IoError(fmt::format("{}: no such file or folder. Check the path.", path.string()));
   }
   if (fs::is_directory(path)) {
+    if (fs::exists(path / "adapter_config.json") && !fs::exists(path / "config.json")) {
+      throw InputError(
+          fmt::format("{}: a LoRA adapter, not a model. Merge it first: aurum convert BASE OUT "
+                      "--adapter {}.",
+                      path.string(), path.string()));
+    }
     if (!fs::exists(path / "config.json")) {
       throw InputError(
           fmt::format("{}: a folder without config.json is not a model. Give a "

@@ -23,25 +23,6 @@ bool is_ignored(std::string_view name, const ModelConfig& config) {
   return config.layer_norm && (name.ends_with(".attn.bias") || name.ends_with("attn.masked_bias"));
 }
 
-// Brings the names of wrappers and base models to those of the causal model; "" for parts that are
-// not the language model.
-std::string canonical_name(std::string_view name, const ModelConfig& config) {
-  const auto strip = [&](std::string_view prefix) {
-    if (!name.starts_with(prefix)) return false;
-    name.remove_prefix(prefix.size());
-    return true;
-  };
-  if (name == "language_model.lm_head.weight" || name == "lm_head.weight") return "lm_head.weight";
-  for (const char* other : {"vision_tower.", "multi_modal_projector.", "model.vision_tower.",
-                            "model.multi_modal_projector."}) {
-    if (name.starts_with(other)) return "";
-  }
-  const bool wrapped = strip("language_model.model.") || strip("model.language_model.");
-  const std::string_view base = config.layer_norm ? "transformer." : "model.";
-  if (!wrapped) strip(base);
-  return fmt::format("{}{}", base, name);
-}
-
 class FolderCheckpoint final : public Checkpoint {
  public:
   explicit FolderCheckpoint(const fs::path& folder) : path_(folder) {
@@ -150,7 +131,7 @@ class FolderCheckpoint final : public Checkpoint {
     for (TensorView view : file->tensors()) {
       raw_names_.insert(view.name);
       if (is_ignored(view.name, config_)) continue;
-      view.name = canonical_name(view.name, config_);
+      view.name = canonical_tensor_name(view.name, config_);
       if (view.name.empty()) continue;
       const std::string name = view.name;
       if (!tensors_.emplace(name, std::move(view)).second) {
@@ -183,6 +164,23 @@ class FolderCheckpoint final : public Checkpoint {
 };
 
 }  // namespace
+
+std::string canonical_tensor_name(std::string_view name, const ModelConfig& config) {
+  const auto strip = [&](std::string_view prefix) {
+    if (!name.starts_with(prefix)) return false;
+    name.remove_prefix(prefix.size());
+    return true;
+  };
+  if (name == "language_model.lm_head.weight" || name == "lm_head.weight") return "lm_head.weight";
+  for (const char* other : {"vision_tower.", "multi_modal_projector.", "model.vision_tower.",
+                            "model.multi_modal_projector."}) {
+    if (name.starts_with(other)) return "";
+  }
+  const bool wrapped = strip("language_model.model.") || strip("model.language_model.");
+  const std::string_view base = config.layer_norm ? "transformer." : "model.";
+  if (!wrapped) strip(base);
+  return fmt::format("{}{}", base, name);
+}
 
 std::shared_ptr<const Checkpoint> open_folder_checkpoint(const fs::path& folder) {
   return std::make_shared<FolderCheckpoint>(folder);

@@ -505,6 +505,14 @@ ModelConfig parse_model_config(const std::string& json, const std::string& sourc
   return config;
 }
 
+ModelConfig untied(ModelConfig config) {
+  auto json = nlohmann::ordered_json::parse(config.config_json);
+  json["tie_word_embeddings"] = false;
+  config.config_json = json.dump(2) + "\n";
+  config.tie_word_embeddings = false;
+  return config;
+}
+
 std::string config_json_with_dtype(const ModelConfig& config, std::string_view dtype) {
   auto json = nlohmann::ordered_json::parse(config.config_json);
   json.erase("quantization_config");  // the weights are written expanded

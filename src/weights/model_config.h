@@ -92,6 +92,9 @@ inline double attention_scale(const ModelConfig& config, std::int64_t layer) {
 // unsupported architectures are listed with the supported ones.
 ModelConfig parse_model_config(const std::string& json, const std::string& source);
 
+// The same model with a head of its own.
+ModelConfig untied(ModelConfig config);
+
 // config.json for weights written in `dtype` ("float32", "float16" or "bfloat16"), named under the
 // key that the configuration uses.
 std::string config_json_with_dtype(const ModelConfig& config, std::string_view dtype);
