@@ -1,5 +1,6 @@
 // aurum logits: the logits of given token ids, as a safetensors file.
 
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 
@@ -16,64 +17,129 @@ namespace aurum::cli {
 namespace {
 
 struct LogitsArguments {
-  std::string model, dtype = "float32", input = "-", output, padding = "right";
+  std::string model, revision = "main", dtype = "float32", input = "-", output, padding = "right";
   std::int64_t batch = 1;
 };
 
-std::vector<std::vector<std::int32_t>> read_rows(const std::string& input) {
+struct Row {
+  std::string name;  // of the tensor to write
+  std::vector<std::int32_t> ids;
+};
+
+std::vector<std::int32_t> parse_ids(const std::string& line, std::int64_t vocab_size) {
+  const auto json = nlohmann::json::parse(line, nullptr, false);
+  if (!json.is_object() || !json.contains("ids") || !json["ids"].is_array() ||
+      json["ids"].empty()) {
+    throw InputError("expected {\"ids\": [1, 2, ...]} with at least one id");
+  }
+  std::vector<std::int32_t> ids;
+  for (const auto& id : json["ids"]) {
+    if (!id.is_number_integer()) throw InputError("ids must be whole numbers");
+    const auto value = id.get<std::int64_t>();
+    if (value < 0 || value >= vocab_size) {
+      throw InputError(
+          fmt::format("id {} is not below the vocabulary's size, {}", id.dump(), vocab_size));
+    }
+    ids.push_back(static_cast<std::int32_t>(value));
+  }
+  return ids;
+}
+
+struct Rows {
+  std::vector<Row> good;
+  bool any_failed = false;
+};
+
+// A bad line is answered on standard output, and its number stays free among the tensors.
+Rows read_rows(const std::string& input, std::int64_t vocab_size) {
   std::ifstream file;
   if (input != "-") file.open(input);
-  if (input != "-" && !file) throw IoError(input + ": cannot read this file");
-  std::istream& in = input == "-" ? std::cin : file;
-  std::vector<std::vector<std::int32_t>> rows;
-  std::int64_t number = 0;
-  for (std::string line; std::getline(in, line);) {
-    ++number;
-    if (line.empty()) continue;
-    const auto json = nlohmann::json::parse(line, nullptr, false);
-    const bool good =
-        json.is_object() && json.contains("ids") && json["ids"].is_array() && !json["ids"].empty();
-    if (!good)
-      throw InputError(fmt::format("{}:{}: expected {{\"ids\": [1, 2, ...]}}", input, number));
-    auto& row = rows.emplace_back();
-    for (const auto& id : json["ids"]) {
-      if (!id.is_number_integer())
-        throw InputError(fmt::format("{}:{}: ids must be whole numbers", input, number));
-      row.push_back(id.get<std::int32_t>());
-    }
+  if (input != "-" && (!file || std::filesystem::is_directory(input))) {
+    throw IoError(input + ": cannot read this file");
   }
-  if (rows.empty()) throw InputError(input + ": no rows");
+  std::istream& in = input == "-" ? std::cin : file;
+  Rows rows;
+  std::int64_t index = 0, number = 0;
+  for (std::string text; std::getline(in, text);) {
+    ++number;
+    if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
+    JsonLine line{.number = number};
+    line.answer([&] {
+      rows.good.push_back({fmt::format("logits.{}", index), parse_ids(text, vocab_size)});
+      return nlohmann::ordered_json();
+    });
+    ++index;
+    if (!line.failed) continue;
+    rows.any_failed = true;
+    std::cout << line.result.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+  }
+  std::cout << std::flush;
+  if (rows.good.empty() && !rows.any_failed) throw InputError(input + ": no rows");
   return rows;
 }
 
-void run_logits(const LogitsArguments& arguments) {
-  const c10::NoGradGuard no_grad;
-  const auto rows = read_rows(arguments.input);
-  const auto checkpoint = open_model(arguments.model);
-  const auto dtype =
-      arguments.dtype == "float32" ? model::ComputeDType::kFloat32 : model::ComputeDType::kBFloat16;
-  const auto lm = model::load_causal_lm(*checkpoint, {.dtype = dtype, .keep_quantized = true});
-  std::vector<at::Tensor> kept;
-  std::vector<weights::TensorToWrite> tensors;
-  for (std::size_t begin = 0; begin < rows.size();
-       begin += static_cast<std::size_t>(arguments.batch)) {
-    const std::size_t end =
-        std::min(rows.size(), begin + static_cast<std::size_t>(arguments.batch));
-    model::PackedBatch batch;
-    for (std::size_t i = begin; i < end; ++i) batch.add_row(rows[i]);
-    const at::Tensor hidden = lm->hidden_states(batch);
-    for (std::size_t i = begin; i < end; ++i) {
-      const at::Tensor row =
-          hidden.slice(0, batch.row_offsets[i - begin], batch.row_offsets[i - begin + 1]);
-      kept.push_back(lm->logits(row).to(at::kFloat).contiguous());
-      tensors.push_back({.name = fmt::format("logits.{}", i),
-                         .dtype = weights::DType::kFloat32,
-                         .shape = kept.back().sizes().vec(),
-                         .bytes = {static_cast<const std::byte*>(kept.back().const_data_ptr()),
-                                   static_cast<std::size_t>(kept.back().nbytes())}});
+// Computes rows in the order in which the file is written, a batch of them at a time, so that only
+// one batch's hidden states and a few positions' logits are in memory.
+class LogitsWriter {
+ public:
+  LogitsWriter(model::CausalLm& lm, std::vector<Row> rows, std::int64_t batch)
+      : lm_(lm), rows_(std::move(rows)), batch_size_(static_cast<std::size_t>(batch)) {
+    std::ranges::sort(rows_, {}, &Row::name);
+  }
+
+  void write(const std::string& output) {
+    const std::int64_t vocab_size = lm_.config().vocab_size;
+    std::vector<weights::TensorToWrite> tensors;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      tensors.push_back(
+          {.name = rows_[i].name,
+           .dtype = weights::DType::kFloat32,
+           .shape = {static_cast<std::int64_t>(rows_[i].ids.size()), vocab_size},
+           .write = [this, i](const weights::ByteSink& sink) { write_row(i, sink); }});
+    }
+    weights::write_safetensors_file(output, std::move(tensors));
+  }
+
+ private:
+  void write_row(std::size_t index, const weights::ByteSink& sink) {
+    constexpr std::int64_t kPositions = 128;
+    if (index >= batch_end_) run_batch(index);
+    const auto place = index - batch_begin_;
+    const std::int64_t begin = batch_.row_offsets[place], end = batch_.row_offsets[place + 1];
+    for (std::int64_t at = begin; at < end; at += kPositions) {
+      const at::Tensor part = hidden_.slice(0, at, std::min(end, at + kPositions));
+      const at::Tensor logits = lm_.logits(part).to(at::kFloat).contiguous();
+      sink({static_cast<const std::byte*>(logits.const_data_ptr()),
+            static_cast<std::size_t>(logits.nbytes())});
     }
   }
-  weights::write_safetensors_file(arguments.output, std::move(tensors));
+
+  void run_batch(std::size_t begin) {
+    batch_begin_ = begin;
+    batch_end_ = std::min(rows_.size(), begin + batch_size_);
+    batch_ = {};
+    for (std::size_t i = begin; i < batch_end_; ++i) batch_.add_row(rows_[i].ids);
+    hidden_ = lm_.hidden_states(batch_);
+  }
+
+  model::CausalLm& lm_;
+  std::vector<Row> rows_;
+  std::size_t batch_size_, batch_begin_ = 0, batch_end_ = 0;
+  model::PackedBatch batch_;
+  at::Tensor hidden_;
+};
+
+void run_logits(const LogitsArguments& arguments) {
+  const c10::NoGradGuard no_grad;
+  const auto checkpoint = open_model(arguments.model, arguments.revision);
+  Rows rows = read_rows(arguments.input, checkpoint->config().vocab_size);
+  if (!rows.good.empty()) {
+    const auto dtype = arguments.dtype == "float32" ? model::ComputeDType::kFloat32
+                                                    : model::ComputeDType::kBFloat16;
+    const auto lm = model::load_causal_lm(*checkpoint, {.dtype = dtype, .keep_quantized = true});
+    LogitsWriter(*lm, std::move(rows.good), arguments.batch).write(arguments.output);
+  }
+  if (rows.any_failed) throw ExitWithCode{2};
 }
 
 }  // namespace
@@ -84,7 +150,9 @@ void add_logits_command(CLI::App& app) {
   command->footer(
       "Example: echo '{\"ids\": [1, 2, 3]}' | aurum logits --model MODEL --output "
       "logits.safetensors");
-  command->add_option("--model", arguments->model, "Model")->required();
+  command->add_option("--model", arguments->model, "A model folder, .gguf file or hub id")
+      ->required();
+  command->add_option("--revision", arguments->revision, "Revision of a hub id");
   command->add_option("--dtype", arguments->dtype, "float32 or bfloat16")
       ->check(CLI::IsMember({"float32", "bfloat16"}));
   command->add_option("--input", arguments->input, "JSON lines with ids; - is standard input");
