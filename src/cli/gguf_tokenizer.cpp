@@ -41,6 +41,7 @@ text::GgufVocabulary read_gguf_vocabulary(const weights::GgufFile& file) {
   out.model = file.string(key("model")).value_or("");
   out.pre = file.string(key("pre")).value_or("");
   out.huggingface_json = file.string("tokenizer.huggingface.json").value_or("");
+  out.huggingface_json = file.string("tokenizer.huggingface.json").value_or("");
   out.tokens = to_strings(file.strings(key("tokens")));
   out.merges = to_strings(file.strings(key("merges")));
   out.scores = file.floats(key("scores")).value_or(std::vector<float>());
@@ -102,7 +103,7 @@ weights::GgufMetadata gguf_tokenizer_metadata(text::GgufVocabulary vocabulary,
   put("tokens", std::move(vocabulary.tokens));
   if (!vocabulary.scores.empty()) put("scores", std::move(vocabulary.scores));
   put("token_type", std::move(vocabulary.token_types));
-  if (!vocabulary.merges.empty()) put("merges", std::move(vocabulary.merges));
+  if (vocabulary.model == "gpt2") put("merges", std::move(vocabulary.merges));
   put_id("bos_token_id", vocabulary.bos);
   put_id("eos_token_id", vocabulary.eos);
   put_id("eot_token_id", vocabulary.eot);

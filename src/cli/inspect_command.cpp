@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/memory_estimate.h"
 #include "cli/model_files.h"
 #include "text/chat/chat_template.h"
 #include "text/tokenizer/tokenizer.h"
@@ -22,14 +23,15 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr std::int64_t kDefaultContext = 4096;
+// What one micro-batch of training holds unless --tokens says otherwise.
+constexpr std::int64_t kDefaultTokens = 2048;
+
 struct InspectOptions {
   std::string model, revision = "main";
+  std::int64_t context = 0, tokens = kDefaultTokens;  // context 0: the model's, up to 4096
   bool json = false;
 };
-
-// Training keeps, for each bfloat16 weight: the weight and its gradient (2 + 2 bytes), and in
-// float32 a master, the summed gradient and AdamW's two moments (4 x 4).
-constexpr std::int64_t kTrainBytesPerValue = 20;
 
 std::string_view rope_name(weights::RopeKind kind) {
   switch (kind) {
@@ -72,29 +74,34 @@ WeightTotals sum_weights(const weights::Checkpoint& checkpoint) {
   return totals;
 }
 
-// Bytes of keys and values per token in the compute dtype bfloat16; layers with a window stop
-// growing at its size, which `context` tokens make visible.
-std::int64_t cache_bytes(const weights::ModelConfig& config, std::int64_t context) {
-  std::int64_t tokens = 0;
-  for (const std::int64_t window : config.sliding_window) {
-    tokens += window > 0 ? std::min(window, context) : context;
-  }
-  return 2 * 2 * config.num_kv_heads * config.head_dim * tokens;
+Json to_json(const MemoryEstimate& estimate) {
+  return {{"total", estimate.total()},       {"program", estimate.program},
+          {"file", estimate.file},           {"weights", estimate.weights},
+          {"optimizer", estimate.optimizer}, {"working", estimate.working}};
 }
 
-Json describe_memory(const weights::ModelConfig& config, const WeightTotals& totals) {
-  const std::int64_t context = std::min<std::int64_t>(config.max_position_embeddings, 4096);
+Json describe_memory(const weights::Checkpoint& checkpoint, const InspectOptions& options) {
+  const weights::ModelConfig& config = checkpoint.config();
+  const WeightSizes sizes = measure_weights(checkpoint);
+  const std::int64_t context = options.context > 0
+                                   ? options.context
+                                   : std::min(config.max_position_embeddings, kDefaultContext);
   Json memory;
-  memory["score"] = {
-      {"float32", 4 * totals.values}, {"bfloat16", 2 * totals.values}, {"as_stored", totals.bytes}};
-  memory["generate"] = {{"cache_context", context},
-                        {"cache_per_sequence", cache_bytes(config, context)},
-                        {"bfloat16", 2 * totals.values + cache_bytes(config, context)}};
-  memory["train"] = {{"bfloat16", kTrainBytesPerValue * totals.values}};
+  memory["score"] = {{"tokens", options.tokens}};
+  memory["generate"] = {
+      {"context", context},
+      {"cache_per_sequence", cache_bytes(config, ComputeType::kBFloat16, context)}};
+  memory["train"] = {{"tokens", options.tokens},
+                     {"bfloat16", to_json(estimate_training(config, sizes, options.tokens))}};
+  for (const auto& [name, type] : {std::pair{"float32", ComputeType::kFloat32},
+                                   std::pair{"bfloat16", ComputeType::kBFloat16}}) {
+    memory["score"][name] = to_json(estimate_scoring(config, sizes, type, options.tokens));
+    memory["generate"][name] = to_json(estimate_generation(config, sizes, type, context));
+  }
   return memory;
 }
 
-Json describe_model(const weights::Checkpoint& checkpoint) {
+Json describe_model(const weights::Checkpoint& checkpoint, const InspectOptions& options) {
   const weights::ModelConfig& config = checkpoint.config();
   const WeightTotals totals = sum_weights(checkpoint);
   Json model;
@@ -119,7 +126,7 @@ Json describe_model(const weights::Checkpoint& checkpoint) {
     types[name] = {{"tensors", entry.tensors}, {"values", entry.values}, {"bytes", entry.bytes}};
   }
   model["weights"] = std::move(types);
-  model["memory"] = describe_memory(config, totals);
+  model["memory"] = describe_memory(checkpoint, options);
   return model;
 }
 
@@ -175,7 +182,7 @@ Json inspect(const InspectOptions& options) {
   std::shared_ptr<const text::Tokenizer> tokenizer;
   try {
     checkpoint = open_model(options.model, options.revision);
-    result["model"] = describe_model(*checkpoint);
+    result["model"] = describe_model(*checkpoint, options);
   } catch (const Error& error) {
     unsupported.push_back({{"what", "model"}, {"why", error.what()}});
   }
@@ -222,19 +229,23 @@ class Table {
 
 std::int64_t number(const Json& json, const char* key) { return json.at(key).get<std::int64_t>(); }
 
+std::int64_t total(const Json& use, const char* type) { return number(use.at(type), "total"); }
+
 void print_memory(const Table& table, const Json& memory) {
   const Json& score = memory.at("score");
   const Json& generate = memory.at("generate");
-  table.line("score", fmt::format("{} as stored, {} in bfloat16, {} in float32",
-                                  human_bytes(number(score, "as_stored")),
-                                  human_bytes(number(score, "bfloat16")),
-                                  human_bytes(number(score, "float32"))));
-  table.line("generate", fmt::format("{} in bfloat16, {} of it for each sequence of {} tokens",
-                                     human_bytes(number(generate, "bfloat16")),
-                                     human_bytes(number(generate, "cache_per_sequence")),
-                                     number(generate, "cache_context")));
-  table.line("train", fmt::format("{} in bfloat16 with AdamW, without activations",
-                                  human_bytes(number(memory.at("train"), "bfloat16"))));
+  const Json& train = memory.at("train");
+  table.line("score", fmt::format("{} in bfloat16, {} in float32, {} tokens at a time",
+                                  human_bytes(total(score, "bfloat16")),
+                                  human_bytes(total(score, "float32")), number(score, "tokens")));
+  table.line("generate",
+             fmt::format(
+                 "{} in bfloat16, {} in float32; {} for each more sequence of {} tokens",
+                 human_bytes(total(generate, "bfloat16")), human_bytes(total(generate, "float32")),
+                 human_bytes(number(generate, "cache_per_sequence")), number(generate, "context")));
+  table.line("train", fmt::format("{} in bfloat16 with AdamW, micro-batches of {} tokens; the "
+                                  "teacher's scoring comes on top",
+                                  human_bytes(total(train, "bfloat16")), number(train, "tokens")));
 }
 
 void print_model(const Table& table, const Json& model) {
@@ -300,6 +311,11 @@ void add_inspect_command(CLI::App& app) {
   auto options = std::make_shared<InspectOptions>();
   command->add_option("model", options->model, "A model folder, .gguf file or hub id")->required();
   command->add_option("--revision", options->revision, "Revision of a hub id");
+  command
+      ->add_option("--context", options->context, "Tokens of a sequence when memory is predicted")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--tokens", options->tokens, "Tokens of a batch when memory is predicted")
+      ->check(CLI::PositiveNumber);
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options] {
     const Json result = inspect(*options);

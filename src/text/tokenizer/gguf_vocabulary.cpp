@@ -20,6 +20,12 @@ enum TokenType { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kByt
   throw FormatError(fmt::format("{}: {}, so GGUF cannot hold this tokenizer", d.source, problem));
 }
 
+const BpeDefinition& bpe_of(const TokenizerDefinition& d) {
+  const auto* bpe = std::get_if<BpeDefinition>(&d.model.kind);
+  if (bpe == nullptr) refuse(d, "its model is not BPE");
+  return *bpe;
+}
+
 // Brings what a step says by default into one form, so that equal steps compare equal.
 nlohmann::json canonical(nlohmann::json step) {
   if (step.is_array()) {
@@ -50,7 +56,7 @@ std::string pre_tokenizer_name(const TokenizerDefinition& d) {
     probe.tokens = {"a"};
     const TokenizerDefinition known = define_from_gguf(probe);
     if (canonical(nlohmann::json(known.pre_tokenizer)) == wanted &&
-        known.model.ignore_merges == d.model.ignore_merges) {
+        bpe_of(known).ignore_merges == bpe_of(d).ignore_merges) {
       return name;
     }
   }
@@ -89,8 +95,8 @@ void put_scores(const TokenizerDefinition& d, GgufVocabulary& out) {
   ids.reserve(out.tokens.size());
   for (std::size_t id = 0; id < out.tokens.size(); ++id) ids.emplace(out.tokens[id], id);
   out.scores.assign(out.tokens.size(), kNeverMerged);
-  for (std::size_t rank = 0; rank < d.model.merges.size(); ++rank) {
-    const auto& [left, right] = d.model.merges[rank];
+  for (std::size_t rank = 0; rank < bpe_of(d).merges.size(); ++rank) {
+    const auto& [left, right] = bpe_of(d).merges[rank];
     const auto found = ids.find(left + right);
     if (found == ids.end()) continue;
     float& score = out.scores[found->second];
@@ -100,6 +106,7 @@ void put_scores(const TokenizerDefinition& d, GgufVocabulary& out) {
 
 void put_sentencepiece(const Tokenizer& tokenizer, const TokenizerDefinition& d,
                        GgufVocabulary& out) {
+  if (bpe_of(d).merges.empty()) refuse(d, "it has no merges to make scores of");
   out.model = "llama";
   out.pre = "default";
   put_scores(d, out);
@@ -120,7 +127,7 @@ void put_sentencepiece(const Tokenizer& tokenizer, const TokenizerDefinition& d,
 void put_byte_level(const TokenizerDefinition& d, GgufVocabulary& out) {
   out.model = "gpt2";
   out.pre = pre_tokenizer_name(d);
-  for (const auto& [left, right] : d.model.merges) out.merges.push_back(left + " " + right);
+  for (const auto& [left, right] : bpe_of(d).merges) out.merges.push_back(left + " " + right);
   out.add_space_prefix = false;
 }
 
@@ -150,10 +157,9 @@ GgufVocabulary gguf_vocabulary(const Tokenizer& tokenizer) {
   put_tokens(tokenizer, d, out);
   put_special_tokens(tokenizer, out);
   const std::string decoder = d.decoder.is_object() ? d.decoder.value("type", "") : "";
-  if (d.model.merges.empty()) refuse(d, "it has no merges");
   if (decoder == "ByteLevel") {
     put_byte_level(d, out);
-  } else if (d.model.byte_fallback) {
+  } else if (bpe_of(d).byte_fallback) {
     put_sentencepiece(tokenizer, d, out);
   } else {
     refuse(d, "it is neither byte-level BPE nor SentencePiece with byte fallback");
