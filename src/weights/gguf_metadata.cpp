@@ -117,6 +117,7 @@ class MetadataBuilder {
     if (is_27b) {
       expected = 1.0 / std::sqrt(static_cast<double>(config_.hidden_size / config_.num_heads));
     }
+    if (config_.scale_by_layer) refuse("llama.cpp has no attention scale by layer");
     if (!nearly_equal(config_.attention_scale, expected)) {
       refuse(fmt::format("llama.cpp scales attention by {:.6g}, this model by {:.6g}", expected,
                          config_.attention_scale));
