@@ -87,6 +87,9 @@ train::TrainerConfig trainer_config(const config::TrainingConfig& config, std::i
   const std::int64_t per_epoch =
       std::max<std::int64_t>(1, num_rows / (trainer.batch_size * trainer.accumulation_steps));
   trainer.max_steps = t.max_steps > 0 ? t.max_steps : per_epoch * t.num_train_epochs;
+  if (t.logging_strategy == "epoch") trainer.logging_steps = per_epoch;
+  if (t.logging_strategy == "no") trainer.logging_steps = trainer.max_steps + 1;
+  if (t.save_epoch && t.save_steps == 0) trainer.save_steps = per_epoch;
   if (t.eval_strategy == "epoch") trainer.eval_steps = per_epoch;
   if (t.eval_strategy == "steps") trainer.eval_steps = t.eval_steps.steps(trainer.max_steps);
   trainer.sampling = {.temperature = t.gold.temperature,

@@ -54,8 +54,9 @@ struct GoldParams {
     visit("teacher_model_name_or_path", self.teacher_model_name_or_path,
           acts("The teacher: a Hugging Face folder, a .gguf file or a hub id. Required to train."));
     visit("teacher_model_init_kwargs", self.teacher_model_init_kwargs,
-          acts("How the teacher is loaded: torch_dtype (or dtype), device_map, "
-               "attn_implementation, revision."));
+          ignored("How the teacher is loaded: torch_dtype (or dtype), device_map, "
+                  "attn_implementation, revision.",
+                  "the teacher keeps its own number format"));
     visit("teacher_tokenizer_name_or_path", self.teacher_tokenizer_name_or_path,
           acts("The teacher's tokenizer; null takes the one beside the teacher."));
     visit("temperature", self.temperature,
@@ -74,7 +75,8 @@ struct GoldParams {
               .between(0, 1));
     visit("max_completion_length", self.max_completion_length,
           acts("Most new tokens of a rollout.").at_least(1).in("tokens"));
-    visit("disable_dropout", self.disable_dropout, acts("Sets every dropout of the student to 0."));
+    visit("disable_dropout", self.disable_dropout,
+          ignored("Sets every dropout of the student to 0.", "models here have no dropout"));
     visit("seq_kd", self.seq_kd,
           refused("Sequence-level KD: off-policy rows use completions of the teacher, with cross "
                   "entropy.",

@@ -9,6 +9,8 @@
 
 namespace aurum::config {
 
+inline constexpr const char* kNoPeft = "it only matters with training.use_peft: true";
+
 // peft: the LoRA adapter of training.use_peft.
 struct PeftParams {
   std::int64_t lora_r = 8;
@@ -31,23 +33,25 @@ struct PeftParams {
   std::string peft_save_mode = "ADAPTER_ONLY";
 
   static void fields(auto& self, auto&& visit) {
-    visit("lora_r", self.lora_r, acts("Rank of the adapter.").at_least(1));
-    visit("lora_alpha", self.lora_alpha, acts("The adapter is scaled by lora_alpha / lora_r."));
+    visit("lora_r", self.lora_r, ignored("Rank of the adapter.", kNoPeft).at_least(1));
+    visit("lora_alpha", self.lora_alpha,
+          ignored("The adapter is scaled by lora_alpha / lora_r.", kNoPeft));
     visit("lora_dropout", self.lora_dropout,
-          acts("Dropout in front of the adapter.").between(0, 1));
+          ignored("Dropout in front of the adapter.", kNoPeft).between(0, 1));
     visit("lora_target_modules", self.lora_target_modules,
-          acts("Names of the linear layers that get an adapter; null is the model's usual set."));
+          ignored("Names of the linear layers that get an adapter; null is the model's usual set.",
+                  kNoPeft));
     visit("lora_exclude_modules", self.lora_exclude_modules,
-          acts("Names of layers that get none."));
+          ignored("Names of layers that get none.", kNoPeft));
     visit("lora_target_parameters", self.lora_target_parameters,
           refused("Names of bare parameters that get an adapter.", "use lora_target_modules"));
     visit("lora_modules_to_save", self.lora_modules_to_save,
-          acts("Names of layers that are trained whole beside the adapter."));
+          ignored("Names of layers that are trained whole beside the adapter.", kNoPeft));
     visit("lora_bias", self.lora_bias,
           refused("Which biases are trained.", "set it to none")
               .one_of({{"none"}, {"all"}, {"lora_only"}}));
     visit("lora_init_weights", self.lora_init_weights,
-          acts("How the adapter starts.")
+          ignored("How the adapter starts.", kNoPeft)
               .one_of({{"DEFAULT"},
                        {"RANDOM"},
                        {"GAUSSIAN"},
@@ -66,8 +70,9 @@ struct PeftParams {
                        {"FEATURE_EXTRACTION"}}));
     quantization_fields(self, visit);
     visit("peft_save_mode", self.peft_save_mode,
-          acts("What the final folder holds: the adapter, adapter and base model, or merged "
-               "weights.")
+          ignored("What the final folder holds: the adapter, adapter and base model, or merged "
+                  "weights.",
+                  kNoPeft)
               .one_of({{"ADAPTER_ONLY"}, {"ADAPTER_AND_BASE_MODEL"}, {"MERGED"}}));
   }
 

@@ -70,7 +70,8 @@ struct TelemetryParams {
 
   static void fields(auto& self, auto&& visit) {
     visit("telemetry_dir", self.telemetry_dir,
-          acts("Folder in output_dir for the effective config and machine facts."));
+          refused("Folder in output_dir for the effective config and machine facts.",
+                  "leave it at telemetry"));
     visit("collect_telemetry_for_all_ranks", self.collect_telemetry_for_all_ranks,
           ignored("Collects on every rank.", "one process trains the model"));
     visit("track_gpu_temperature", self.track_gpu_temperature,

@@ -1,5 +1,8 @@
 #include "config/reference.h"
 
+#include <utility>
+#include <vector>
+
 #include <fmt/format.h>
 
 #include "config/section.h"
@@ -64,6 +67,11 @@ std::string escape(std::string text) {
   return text;
 }
 
+// The three splits have the same keys.
+bool is_repeated(const std::string& path) {
+  return path.rfind("data.test.", 0) == 0 || path.rfind("data.validation.", 0) == 0;
+}
+
 // "training.gold" for "training.gold.beta", "data.train" for "data.train.datasets[].split".
 std::string heading_of(const std::string& path) {
   const std::size_t first = path.find('.');
@@ -74,24 +82,29 @@ std::string heading_of(const std::string& path) {
 }  // namespace
 
 std::string reference_markdown() {
-  std::string out = kIntroduction;
-  std::string heading;
+  std::vector<std::pair<std::string, std::string>> tables;  // heading and rows
+  const auto rows_of = [&](const std::string& heading) -> std::string& {
+    for (auto& [name, rows] : tables) {
+      if (name == heading) return rows;
+    }
+    return tables.emplace_back(heading, "").second;
+  };
   TrainingConfig config;
   const auto add = [&](const std::string& path, const Entry& entry) {
-    // The three splits have the same keys.
-    if (path.rfind("data.test.", 0) == 0 || path.rfind("data.validation.", 0) == 0) return;
-    if (heading_of(path) != heading) {
-      heading = heading_of(path);
-      const bool is_data = heading == "data.train";
-      out += fmt::format(
-          "\n## {}{}\n\n| key | type | default | meaning |\n| --- | --- | --- | --- |\n", heading,
-          is_data ? ", data.validation, data.test" : "");
-    }
-    out += fmt::format("| `{}` | {} | {} | {}{} |\n", path.substr(heading.size() + 1),
-                       escape(expectation(entry)), default_text(entry),
-                       escape(std::string(entry.field.help)), effect_text(entry.field));
+    if (is_repeated(path)) return;
+    const std::string heading = heading_of(path);
+    rows_of(heading) += fmt::format(
+        "| `{}` | {} | {} | {}{} |\n", path.substr(heading.size() + 1), escape(expectation(entry)),
+        default_text(entry), escape(std::string(entry.field.help)), effect_text(entry.field));
   };
   for_each_key(bind(config), add, true);
+  std::string out = kIntroduction;
+  for (const auto& [heading, rows] : tables) {
+    const char* others = heading == "data.train" ? ", data.validation, data.test" : "";
+    out += fmt::format(
+        "\n## {}{}\n\n| key | type | default | meaning |\n| --- | --- | --- | --- |\n{}", heading,
+        others, rows);
+  }
   return out + kTrainerKwargs;
 }
 
@@ -99,9 +112,7 @@ std::string acting_keys_help() {
   std::string out = "Keys (--KEY VALUE over the file; `aurum config docs` lists all of them):\n";
   TrainingConfig config;
   const auto add = [&](const std::string& path, const Entry& entry) {
-    const bool is_repeated =
-        path.rfind("data.test.", 0) == 0 || path.rfind("data.validation.", 0) == 0;
-    if (entry.field.effect != Effect::kActs || is_repeated) return;
+    if (entry.field.effect != Effect::kActs || is_repeated(path)) return;
     out +=
         fmt::format("  {}\n      {} [{}; {}]\n", path, entry.field.help, expectation(entry),
                     entry.field.is_required ? "required" : "default " + to_json(entry.leaf).dump());

@@ -140,8 +140,7 @@ struct TrainingParams {
     visit("full_determinism", self.full_determinism,
           ignored("Makes distributed runs repeatable.", "runs are repeatable by their seeds"));
     visit("run_name", self.run_name,
-          acts("Name of the run in logs and trackers; characters outside A-Z a-z 0-9 _ - . become "
-               "underscores."));
+          ignored("Name of the run in logs and trackers.", "the run folder names the run"));
     visit("metrics_function", self.metrics_function,
           refused("A registered Python function that computes metrics.", "remove it"));
     visit("reward_functions", self.reward_functions,
@@ -171,7 +170,7 @@ struct TrainingParams {
     visit("logging_steps", self.logging_steps,
           acts("Steps between two logged rows of metrics.").at_least(0).in("steps"));
     visit("logging_first_step", self.logging_first_step,
-          acts("Logs and evaluates after the first step as well."));
+          refused("Logs and evaluates after the first step as well.", "set logging_steps: 1"));
     visit(
         "eval_strategy", self.eval_strategy,
         acts("When data.validation is evaluated: never, every eval_steps, or at each epoch's end.")
@@ -199,7 +198,8 @@ struct TrainingParams {
                        {"warmup_stable_decay"},
                        {"greedy"}}));
     visit("lr_scheduler_kwargs", self.lr_scheduler_kwargs,
-          acts("Options of the schedule, such as num_cycles or min_lr_rate."));
+          refused("Options of the schedule, such as num_cycles or min_lr_rate.",
+                  "remove it: the schedules there are have none"));
     visit("warmup_ratio", self.warmup_ratio,
           acts("Share of all steps over which the rate rises from 0.").between(0, 1));
     visit("warmup_steps", self.warmup_steps,
@@ -212,7 +212,8 @@ struct TrainingParams {
     visit("adam_beta1", self.adam_beta1, acts("Decay of the first moment.").between(0, 1));
     visit("adam_beta2", self.adam_beta2, acts("Decay of the second moment.").between(0, 1));
     visit("adam_epsilon", self.adam_epsilon, acts("Added to Adam's denominator.").at_least(0));
-    visit("sgd_momentum", self.sgd_momentum, acts("Momentum of sgd.").at_least(0));
+    visit("sgd_momentum", self.sgd_momentum,
+          ignored("Momentum of sgd.", "the optimizer is adamw").at_least(0));
     visit("mixed_precision_dtype", self.mixed_precision_dtype,
           acts("Number format of the arithmetic over float32 weights.")
               .one_of({{"NONE"}, {"FP16"}, {"BF16"}}));
