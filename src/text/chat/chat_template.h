@@ -32,12 +32,17 @@ struct RenderedChat {
   std::vector<ByteSpan> generation_spans;  // bytes inside {% generation %} blocks
 };
 
-// A chat template parsed once, rendered many times; immutable and thread-safe. Rendering is
-// sandboxed and has budgets on steps, nesting and output size (InputError names the template line).
+// A chat template parsed once, rendered many times; immutable and thread-safe. What it prints
+// equals what transformers' apply_chat_template prints. Rendering is sandboxed and has budgets on
+// steps, recursion, memory and output, so that a hostile template ends with an error.
 class ChatTemplate {
  public:
   // `name` appears in messages. Throws FormatError with the line of a syntax error.
   static ChatTemplate parse(std::string source, std::string name);
+
+  // Throws InputError for a request that transformers refuses, and, with the template's line, for
+  // raise_exception() and every other failure. With continue_final_message the text ends where the
+  // last message does, and there are no generation spans.
   RenderedChat render(const RenderRequest& request) const;
 
   ChatTemplate(ChatTemplate&&) noexcept;
@@ -53,5 +58,23 @@ class ChatTemplate {
 // Picks "tool_use" when tools are given and it exists, else "default"; nullptr when there is none.
 const std::string* choose_template(const std::map<std::string, std::string>& templates,
                                    bool has_tools);
+
+// The templates of a model, parsed once. Example:
+//   const ChatTemplates templates(tokenizer.chat_templates(), "MODEL: chat template");
+//   templates.render(request).text;
+class ChatTemplates {
+ public:
+  // `sources` by name, as tokenizers hold them; only "default" and "tool_use" are looked at.
+  ChatTemplates(const std::map<std::string, std::string>& sources, const std::string& name);
+
+  bool empty() const { return !default_ && !tool_use_; }
+
+  // Renders with the template that fits the request. Throws InputError also when there is none.
+  RenderedChat render(const RenderRequest& request) const;
+
+ private:
+  std::string name_;
+  std::optional<ChatTemplate> default_, tool_use_;
+};
 
 }  // namespace aurum::text
