@@ -41,7 +41,6 @@ text::GgufVocabulary read_gguf_vocabulary(const weights::GgufFile& file) {
   out.model = file.string(key("model")).value_or("");
   out.pre = file.string(key("pre")).value_or("");
   out.huggingface_json = file.string("tokenizer.huggingface.json").value_or("");
-  out.huggingface_json = file.string("tokenizer.huggingface.json").value_or("");
   out.tokens = to_strings(file.strings(key("tokens")));
   out.merges = to_strings(file.strings(key("merges")));
   out.scores = file.floats(key("scores")).value_or(std::vector<float>());
