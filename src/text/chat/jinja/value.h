@@ -18,6 +18,7 @@ namespace aurum::text::jinja {
 __extension__ using Integer = __int128;
 
 class Value;
+class Dict;
 class Runtime;
 struct Arguments;
 
@@ -47,32 +48,6 @@ struct Sequence {
   MemoryCharge charge;
 
   bool is_view() const { return form >= Form::kKeys; }
-};
-
-// A mapping in the order of insertion.
-class Dict {
- public:
-  using Entry = std::pair<Value, Value>;
-
-  Dict();
-  // Replaces the value of an equal key in place. Fails for a key that Python cannot hash.
-  void set(Value key, Value value);
-  const Value* find(const Value& key) const;
-  const Value* find(std::string_view key) const;
-  const std::vector<Entry>& entries() const { return entries_; }
-  std::size_t size() const { return entries_.size(); }
-  int depth() const { return depth_; }
-
- private:
-  static constexpr std::size_t kSmall = 8;  // searched entry by entry
-  template <typename Matches>
-  std::optional<std::size_t> search(std::size_t hash, const Matches& matches) const;
-  std::optional<std::size_t> position_of(const Value& key) const;
-
-  std::vector<Entry> entries_;
-  std::unordered_multimap<std::size_t, std::size_t> index_;  // hash -> position
-  int depth_ = 1;
-  MemoryCharge charge_;
 };
 
 // range(start, stop, step), never expanded.
@@ -180,6 +155,32 @@ class Value {
   }
 
   Storage storage_;
+};
+
+// A mapping in the order of insertion.
+class Dict {
+ public:
+  using Entry = std::pair<Value, Value>;
+
+  Dict();
+  // Replaces the value of an equal key in place. Fails for a key that Python cannot hash.
+  void set(Value key, Value value);
+  const Value* find(const Value& key) const;
+  const Value* find(std::string_view key) const;
+  const std::vector<Entry>& entries() const { return entries_; }
+  std::size_t size() const { return entries_.size(); }
+  int depth() const { return depth_; }
+
+ private:
+  static constexpr std::size_t kSmall = 8;  // searched entry by entry
+  template <typename Matches>
+  std::optional<std::size_t> search(std::size_t hash, const Matches& matches) const;
+  std::optional<std::size_t> position_of(const Value& key) const;
+
+  std::vector<Entry> entries_;
+  std::unordered_multimap<std::size_t, std::size_t> index_;  // hash -> position
+  int depth_ = 1;
+  MemoryCharge charge_;
 };
 
 std::shared_ptr<const Sequence> make_sequence(std::vector<Value> items, Sequence::Form form);
