@@ -86,6 +86,7 @@ TEST(ChatTemplateBudget, EndsWhatTakesMemory) {
       "{% set ns.p = namespace(q=ns.p) %}{% endfor %}",
       "{{ strftime_now('%999999999d') }}",
       "{{ 10**10**9 }}",
+      "{{ " + repeat("4", 99) + " }}",
   });
 }
 

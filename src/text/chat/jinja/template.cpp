@@ -28,7 +28,11 @@ std::string to_one_line(std::string message) {
 }  // namespace
 
 Template::Template(std::string_view source, std::string name) : name_(std::move(name)) {
-  root_ = std::make_unique<const Block>(StatementParser(tokenize(source, name_), name_).parse());
+  try {
+    root_ = std::make_unique<const Block>(StatementParser(tokenize(source, name_), name_).parse());
+  } catch (const RenderError& error) {  // a number that no value can hold
+    throw FormatError(fmt::format("{}: {}", name_, error.what()));
+  }
 }
 
 Template::~Template() = default;
