@@ -30,6 +30,7 @@
 #include "rollout/local_rollout_source.h"
 #include "telemetry/run_files.h"
 #include "telemetry/step_metrics.h"
+#include "telemetry/tensorboard_writer.h"
 #include "train/matched_vocabulary.h"
 #include "train/run_folder.h"
 #include "train/run_records.h"
@@ -170,10 +171,13 @@ std::optional<fs::path> checkpoint_to_resume(const config::TrainingParams& train
 class RunLog {
  public:
   // Drops lines past `last_step`, which a killed run left behind; -1 drops all.
-  RunLog(const fs::path& folder, std::int64_t last_step, std::int64_t max_steps)
+  // `tensorboard_folder`: empty for no events.
+  RunLog(const fs::path& folder, const fs::path& tensorboard_folder, std::int64_t last_step,
+         std::int64_t max_steps)
       : metrics_(fresh_file(folder / telemetry::kMetricsFile, last_step)),
         samples_(fresh_file(folder / telemetry::kCompletionsFile, last_step)),
         progress_line_(max_steps) {
+    if (!tensorboard_folder.empty()) tensorboard_.emplace(tensorboard_folder.string());
     const fs::path log_file = folder / telemetry::kLogFile;
     make_folder(log_file.parent_path());
     log_ =
@@ -187,6 +191,7 @@ class RunLog {
   void add(const telemetry::StepMetrics& metrics) {
     const nlohmann::ordered_json line = telemetry::to_json(metrics);
     metrics_.append(line);
+    if (tensorboard_) tensorboard_->add(metrics, static_cast<double>(std::time(nullptr)));
     progress_line_.update(metrics);
     write(*log_, LogLevel::kInfo, line.dump());
   }
@@ -209,9 +214,17 @@ class RunLog {
   }
 
   telemetry::JsonlWriter metrics_, samples_;
+  std::optional<telemetry::TensorboardWriter> tensorboard_;
   report::ProgressLine progress_line_;
   std::shared_ptr<std::ofstream> log_;
 };
+
+// Empty when no events are wanted.
+fs::path tensorboard_folder(const config::TrainingParams& training) {
+  if (!training.enable_tensorboard) return {};
+  return training.logging_dir ? fs::path(*training.logging_dir)
+                              : fs::path(training.output_dir) / "tensorboard";
+}
 
 train::RunFacts run_facts(const train::TrainerConfig& settings, std::int64_t steps_per_epoch) {
   return {.max_steps = settings.max_steps,
@@ -278,7 +291,8 @@ void run_training(const TrainArguments& arguments) {
     log_info("resuming after step {} from {}", progress.num_steps, checkpoint->string());
   }
   train::write_run_records(folder.path(), config::to_yaml(config), *student);
-  log.emplace(folder.path(), checkpoint ? progress.num_steps : -1, settings.max_steps);
+  log.emplace(folder.path(), tensorboard_folder(training), checkpoint ? progress.num_steps : -1,
+              settings.max_steps);
 
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);

@@ -161,12 +161,13 @@ struct TrainingParams {
     visit("enable_mlflow", self.enable_mlflow,
           ignored("Sends metrics to MLflow.", "metrics go to metrics_rank0000.jsonl"));
     visit("enable_tensorboard", self.enable_tensorboard,
-          ignored("Writes TensorBoard events.", "`aurum report` draws the metrics"));
+          acts("Writes the metrics as TensorBoard events too, to logging_dir or "
+               "output_dir/tensorboard."));
     visit("logging_strategy", self.logging_strategy,
           acts("When metrics are logged: every logging_steps, at each epoch's end, or never.")
               .one_of({{"steps"}, {"epoch"}, {"no"}}));
     visit("logging_dir", self.logging_dir,
-          ignored("Folder of TensorBoard events.", "logs lie in output_dir"));
+          acts("Folder of TensorBoard events; unset: output_dir/tensorboard."));
     visit("logging_steps", self.logging_steps,
           acts("Steps between two logged rows of metrics.").at_least(0).in("steps"));
     visit("logging_first_step", self.logging_first_step,

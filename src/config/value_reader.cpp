@@ -86,7 +86,9 @@ class ValueReader {
   void operator()(std::string* member) const {
     if (!is_value()) fail();
     *member = python_text(tree_.scalar);
-    if (!entry_.field.choices.empty()) *member = choice(*member);
+    if (entry_.field.choices.empty()) return;
+    // YAML reads an unquoted no as false; among choices it means the word.
+    *member = choice(tree_.scalar == false ? "no" : *member);
   }
 
   void operator()(Texts* member) const {

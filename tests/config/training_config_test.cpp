@@ -30,6 +30,11 @@ TEST(TrainingConfig, ReadsNestedKeysAndKeepsOumiDefaults) {
   EXPECT_EQ(config.data.train.datasets.at(0).dataset_path, "rows.jsonl");
 }
 
+TEST(TrainingConfig, TakesAnUnquotedNoAsTheWordAmongChoices) {
+  const TrainingConfig config = parse("training: {trainer_type: TRL_GOLD, eval_strategy: no}\n");
+  EXPECT_EQ(config.training.eval_strategy, "no");
+}
+
 TEST(TrainingConfig, KnowsEveryKeyOfOumi) {
   std::size_t num_keys = 0;
   std::size_t num_without_help = 0;
