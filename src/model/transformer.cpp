@@ -150,8 +150,8 @@ at::Tensor Transformer::run_layer(const TransformerLayer& layer, const at::Tenso
   at::Tensor branch =
       layer.output(attend(layer.attention, qkv, context.table_of(layer), context.row_offsets));
   if (layer.post_attention_norm.exists()) branch = layer.post_attention_norm(branch);
-  const at::Tensor middle = x + branch;
-  branch = run_mlp(layer, layer.mlp_norm(middle));
+  const auto [middle, normed] = layer.mlp_norm.add(x, branch);
+  branch = run_mlp(layer, normed);
   if (layer.post_mlp_norm.exists()) branch = layer.post_mlp_norm(branch);
   return middle + branch;
 }

@@ -5,30 +5,11 @@
 #include <cstring>
 
 #include "model/kernels/lanes.h"
+#include "model/kernels/run_with.h"
 
 namespace aurum::model {
 
 namespace {
-
-template <typename Body>
-void run_plain(const Body& body) {
-  body();
-}
-template <typename Body>
-AURUM_TARGET_AVX2 void run_avx2(const Body& body) {
-  body();
-}
-template <typename Body>
-AURUM_TARGET_AVX512 void run_avx512(const Body& body) {
-  body();
-}
-
-template <typename Body>
-void run_with(InstructionSet set, const Body& body) {
-  if (set >= InstructionSet::kAvx512) return run_avx512(body);
-  if (set == InstructionSet::kAvx2) return run_avx2(body);
-  run_plain(body);
-}
 
 // Sum of (x - shift)^2, sixteen lanes and then the tail in order.
 AURUM_FORCE_INLINE float sum_of_squares(const float* x, float shift, std::int64_t size) {

@@ -1,6 +1,11 @@
 #include "model/layers/attention.h"
 
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "base/error.h"
+#include "model/kernels/row_attention.h"
+#include "model/layers/kernel_types.h"
 
 namespace aurum::model {
 
@@ -43,10 +48,91 @@ at::Tensor attend_row(const AttentionLayer& layer, const at::Tensor& q, const at
       .squeeze(0);
 }
 
+// The kernel's view of a layer; `sinks` and `row_offsets` must outlive it.
+RowAttention kernel_shape(const AttentionLayer& layer, const at::Tensor& cos, const at::Tensor& sin,
+                          const at::Tensor& sinks, const std::vector<std::int64_t>& row_offsets) {
+  RowAttention shape{.num_heads = layer.num_heads,
+                     .num_kv_heads = layer.num_kv_heads,
+                     .head_dim = layer.head_dim,
+                     .scale = static_cast<float>(layer.scale),
+                     .softcap = static_cast<float>(layer.softcap),
+                     .window = layer.window,
+                     .row_offsets = row_offsets};
+  if (sinks.defined()) shape.sinks = sinks.const_data_ptr<float>();
+  if (cos.defined()) {
+    shape.cos = cos.const_data_ptr<float>();
+    shape.sin = sin.const_data_ptr<float>();
+    shape.rotary_half = cos.size(1);
+  }
+  return shape;
+}
+
+at::Tensor float_sinks(const AttentionLayer& layer) {
+  return layer.sinks.defined() ? layer.sinks.to(at::kFloat).contiguous() : at::Tensor();
+}
+
+// Keeps qkv, the result and the log sums; scores are computed again in the backward pass.
+class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& qkv,
+                            const AttentionLayer* layer, const RotaryTable* rotary,
+                            const std::vector<std::int64_t>* row_offsets) {
+    const RotaryTable table = rotary ? *rotary : RotaryTable{};
+    const at::Tensor sinks = float_sinks(*layer);
+    const RowAttention shape = kernel_shape(*layer, table.cos, table.sin, sinks, *row_offsets);
+    at::Tensor out = at::empty({qkv.size(0), shape.out_stride()}, qkv.options());
+    at::Tensor log_sums =
+        at::empty({qkv.size(0), layer->num_heads}, qkv.options().dtype(at::kFloat));
+    with_kernel_type(qkv, [&]<typename T>(T) {
+      attend_rows(shape, kernel_data<T>(qkv), mutable_kernel_data<T>(out),
+                  log_sums.mutable_data_ptr<float>());
+    });
+    context->save_for_backward({qkv, out, log_sums, table.cos, table.sin});
+    context->saved_data["layer"] = reinterpret_cast<std::int64_t>(layer);
+    context->saved_data["row_offsets"] = *row_offsets;
+    return out;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor &qkv = saved[0], &out = saved[1], &log_sums = saved[2];
+    const auto* layer =
+        reinterpret_cast<const AttentionLayer*>(context->saved_data["layer"].toInt());
+    AURUM_CHECK(!layer->sinks.defined(), "attention sinks have no gradient");
+    const auto row_offsets = context->saved_data["row_offsets"].toIntVector();
+    const RowAttention shape = kernel_shape(*layer, saved[3], saved[4], {}, row_offsets);
+    const at::Tensor dout = gradients[0].contiguous();
+    at::Tensor dqkv = at::empty_like(qkv);
+    with_kernel_type(qkv, [&]<typename T>(T) {
+      attend_rows_backward(shape, kernel_data<T>(qkv), kernel_data<T>(out),
+                           log_sums.const_data_ptr<float>(), kernel_data<T>(dout),
+                           mutable_kernel_data<T>(dqkv));
+    });
+    return {dqkv, at::Tensor(), at::Tensor(), at::Tensor()};
+  }
+};
+
+at::Tensor with_normed_heads(const AttentionLayer& layer, const at::Tensor& qkv) {
+  if (!layer.query_norm.exists()) return qkv;
+  const std::int64_t tokens = qkv.size(0);
+  const auto parts = qkv.view({tokens, -1, layer.head_dim})
+                         .split({layer.num_heads, layer.num_kv_heads, layer.num_kv_heads}, 1);
+  return at::cat({layer.query_norm(parts[0]), layer.key_norm(parts[1]), parts[2]}, 1)
+      .view({tokens, -1});
+}
+
 }  // namespace
 
 at::Tensor attend(const AttentionLayer& layer, const at::Tensor& qkv, const RotaryTable* rotary,
                   const std::vector<std::int64_t>& row_offsets) {
+  if (!qkv.is_cpu()) return attend_plainly(layer, qkv, rotary, row_offsets);
+  const at::Tensor normed = with_normed_heads(layer, qkv).contiguous();
+  return AttentionFunction::apply(normed, &layer, rotary, &row_offsets);
+}
+
+at::Tensor attend_plainly(const AttentionLayer& layer, const at::Tensor& qkv,
+                          const RotaryTable* rotary, const std::vector<std::int64_t>& row_offsets) {
   const std::int64_t tokens = qkv.size(0), dim = layer.head_dim;
   const std::int64_t group = layer.num_heads / layer.num_kv_heads;
   const auto parts = qkv.view({tokens, -1, dim})

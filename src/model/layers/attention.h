@@ -24,4 +24,8 @@ struct AttentionLayer {
 at::Tensor attend(const AttentionLayer& layer, const at::Tensor& qkv, const RotaryTable* rotary,
                   const std::vector<std::int64_t>& row_offsets);
 
+// The same by ATen operators: what the kernel is compared with, and what other devices use.
+at::Tensor attend_plainly(const AttentionLayer& layer, const at::Tensor& qkv,
+                          const RotaryTable* rotary, const std::vector<std::int64_t>& row_offsets);
+
 }  // namespace aurum::model

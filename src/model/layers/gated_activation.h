@@ -18,4 +18,8 @@ struct MlpActivation {
 // gate_up is [tokens, gate; up], or [tokens, up] when not gated. Returns activation(gate) * up.
 at::Tensor apply_activation(const MlpActivation& activation, const at::Tensor& gate_up);
 
+// The same by ATen operators: what the kernel is compared with, and what other devices and the
+// rarer kinds use.
+at::Tensor plain_activation(const MlpActivation& activation, const at::Tensor& gate_up);
+
 }  // namespace aurum::model

@@ -1,6 +1,10 @@
 #include "model/layers/norm.h"
 
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "model/kernels/rms_norm.h"
+#include "model/layers/kernel_types.h"
 
 namespace aurum::model {
 
@@ -12,9 +16,77 @@ at::Tensor plain_rms_norm(const at::Tensor& x, const at::Tensor& weight, const N
   return normed.to(x.scalar_type()) * scale;
 }
 
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+template <typename T>
+RmsNormRows<T> kernel_shape(const at::Tensor& x, const at::Tensor& weight, const NormKind& kind) {
+  return {.rows = x.numel() / weight.numel(),
+          .size = weight.numel(),
+          .weight = kernel_data<T>(weight),
+          .adds_one = kind.adds_one,
+          .rounds_last = kind.rounds_last,
+          .eps = static_cast<float>(kind.eps)};
+}
+
+// Forward: {norm(x)}, or {x + branch, norm(x + branch)} when there is a branch.
+class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
+ public:
+  static variable_list forward(AutogradContext* context, const at::Tensor& x,
+                               const std::optional<at::Tensor>& branch, const at::Tensor& weight,
+                               const NormKind* kind) {
+    at::Tensor out = at::empty_like(x), sum = branch ? at::empty_like(x) : x;
+    at::Tensor inverse_rms = at::empty({x.numel() / weight.numel()}, x.options().dtype(at::kFloat));
+    with_kernel_type(x, [&]<typename T>(T) {
+      rms_norm_rows(kernel_shape<T>(x, weight, *kind), kernel_data<T>(x),
+                    branch ? kernel_data<T>(*branch) : nullptr,
+                    branch ? mutable_kernel_data<T>(sum) : nullptr, mutable_kernel_data<T>(out),
+                    inverse_rms.mutable_data_ptr<float>());
+    });
+    context->save_for_backward({sum, weight, inverse_rms});
+    context->saved_data["kind"] = reinterpret_cast<std::int64_t>(kind);
+    context->saved_data["has_branch"] = branch.has_value();
+    return branch ? variable_list{sum, out} : variable_list{out};
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight = saved[1], &inverse_rms = saved[2];
+    const auto* kind = reinterpret_cast<const NormKind*>(context->saved_data["kind"].toInt());
+    const bool has_branch = context->saved_data["has_branch"].toBool();
+    const at::Tensor dsum =
+        has_branch && gradients[0].defined() ? gradients[0].contiguous() : at::Tensor();
+    if (!gradients.back().defined()) return {dsum, dsum, at::Tensor(), at::Tensor()};
+    const at::Tensor dout = gradients.back().contiguous();
+    at::Tensor dx = at::empty_like(x), dweight = at::empty(weight.sizes(), inverse_rms.options());
+    with_kernel_type(x, [&]<typename T>(T) {
+      rms_norm_rows_backward(kernel_shape<T>(x, weight, *kind), kernel_data<T>(x),
+                             inverse_rms.const_data_ptr<float>(), kernel_data<T>(dout),
+                             dsum.defined() ? kernel_data<T>(dsum) : nullptr,
+                             mutable_kernel_data<T>(dx), dweight.mutable_data_ptr<float>());
+    });
+    return {dx, has_branch ? dx : at::Tensor(), dweight.to(weight.scalar_type()), at::Tensor()};
+  }
+};
+
+}  // namespace
+
 at::Tensor Norm::operator()(const at::Tensor& x) const {
   if (kind.is_layer_norm) return at::layer_norm(x, weight.sizes(), weight, bias, kind.eps);
-  return plain_rms_norm(x, weight, kind);
+  if (!x.is_cpu()) return plain_rms_norm(x, weight, kind);
+  return RmsNormFunction::apply(x.contiguous(), std::optional<at::Tensor>(), weight, &kind)[0];
+}
+
+std::pair<at::Tensor, at::Tensor> Norm::add(const at::Tensor& x, const at::Tensor& branch) const {
+  if (kind.is_layer_norm || !x.is_cpu()) {
+    const at::Tensor sum = x + branch;
+    return {sum, (*this)(sum)};
+  }
+  const auto results = RmsNormFunction::apply(
+      x.contiguous(), std::optional<at::Tensor>(branch.contiguous()), weight, &kind);
+  return {results[0], results[1]};
 }
 
 }  // namespace aurum::model

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <utility>
+
 #include <ATen/core/Tensor.h>
 
 namespace aurum::model {
@@ -20,6 +22,8 @@ struct Norm {
   bool exists() const { return weight.defined(); }
   // x [..., size]
   at::Tensor operator()(const at::Tensor& x) const;
+  // {x + branch, norm of that}, in one pass.
+  std::pair<at::Tensor, at::Tensor> add(const at::Tensor& x, const at::Tensor& branch) const;
 };
 
 // The same RMS norm by ATen operators: what the kernel is compared with, and what other devices

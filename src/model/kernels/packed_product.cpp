@@ -1,0 +1,184 @@
+#include "model/kernels/packed_product.h"
+
+#include <algorithm>
+
+#include "model/kernels/lanes.h"
+
+#if AURUM_X86
+#include <immintrin.h>
+#endif
+
+namespace aurum::model {
+
+namespace {
+
+// sums[r][c] += a values * b lanes for one step of k (a pair in bfloat16).
+AURUM_FORCE_INLINE void multiply_add(const float* a, const float* b, FloatLanes& sum) {
+  FloatLanes lanes;
+  load_lanes(b, lanes);
+  sum += lanes * *a;
+}
+AURUM_FORCE_INLINE void multiply_add(const BFloat16* a, const BFloat16* b, FloatLanes& sum) {
+  BitLanes bits;
+  __builtin_memcpy(&bits, b, sizeof(bits));
+  const BitLanes low = bits << 16, high = bits & 0xffff0000u;
+  FloatLanes even, odd;
+  __builtin_memcpy(&even, &low, sizeof(even));
+  __builtin_memcpy(&odd, &high, sizeof(odd));
+  sum += even * to_float(a[0]);
+  sum += odd * to_float(a[1]);
+}
+
+AURUM_FORCE_INLINE void write_lanes(const FloatLanes& sum, bool accumulates, float* out) {
+  FloatLanes result = sum;
+  if (accumulates) {
+    FloatLanes before;
+    load_lanes(out, before);
+    result += before;
+  }
+  store_lanes(result, out);
+}
+
+// kRows x kChunks tiles of the result, kept in registers over all of k.
+template <int kRows, int kChunks, typename T>
+AURUM_FORCE_INLINE void run_tile(const PackedProduct<T>& p, std::int64_t row, std::int64_t chunk) {
+  FloatLanes sums[kRows][kChunks] = {};
+  const T* a = p.a + row * p.a_stride;
+  const T* b = p.packed + chunk * p.chunk_stride;
+  for (std::int64_t k = 0; k < p.k; k += kPack<T>) {
+#pragma GCC unroll 8
+    for (int c = 0; c < kChunks; ++c) {
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        multiply_add(a + r * p.a_stride + k, b + c * p.chunk_stride + k * kColumnChunk, sums[r][c]);
+      }
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    for (int c = 0; c < kChunks; ++c) {
+      write_lanes(sums[r][c], p.accumulates,
+                  p.out + (row + r) * p.out_stride + (chunk + c) * kColumnChunk);
+    }
+  }
+}
+
+template <int kRows, int kChunks, typename T>
+AURUM_FORCE_INLINE void run_product(const PackedProduct<T>& p) {
+  const std::int64_t chunks = p.columns / kColumnChunk;
+  for (std::int64_t chunk = 0; chunk < chunks;) {
+    const bool whole = chunk + kChunks <= chunks;
+    std::int64_t row = 0;
+    for (; row + kRows <= p.rows; row += kRows) {
+      whole ? run_tile<kRows, kChunks>(p, row, chunk) : run_tile<kRows, 1>(p, row, chunk);
+    }
+    for (; row < p.rows; ++row) {
+      whole ? run_tile<1, kChunks>(p, row, chunk) : run_tile<1, 1>(p, row, chunk);
+    }
+    chunk += whole ? kChunks : 1;
+  }
+}
+
+template <typename T>
+void product_plain(const PackedProduct<T>& p) {
+  run_product<1, 1>(p);
+}
+template <typename T>
+AURUM_TARGET_AVX2 void product_avx2(const PackedProduct<T>& p) {
+  run_product<2, 1>(p);
+}
+template <typename T>
+AURUM_TARGET_AVX512 void product_avx512(const PackedProduct<T>& p) {
+  run_product<4, 4>(p);
+}
+
+#if AURUM_X86
+template <int kRows, int kChunks>
+AURUM_TARGET_AVX512_BFLOAT16 inline void run_pair_tile(const PackedProduct<BFloat16>& p,
+                                                       std::int64_t row, std::int64_t chunk) {
+  __m512 sums[kRows][kChunks];
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int c = 0; c < kChunks; ++c) sums[r][c] = _mm512_setzero_ps();
+  }
+  const BFloat16* a = p.a + row * p.a_stride;
+  const BFloat16* b = p.packed + chunk * p.chunk_stride;
+  for (std::int64_t k = 0; k < p.k; k += 2) {
+    __m512bh lanes[kChunks];
+#pragma GCC unroll 8
+    for (int c = 0; c < kChunks; ++c) {
+      lanes[c] = (__m512bh)_mm512_loadu_si512(b + c * p.chunk_stride + k * kColumnChunk);
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      std::int32_t pair;
+      __builtin_memcpy(&pair, a + r * p.a_stride + k, sizeof(pair));
+      const __m512bh both = (__m512bh)_mm512_set1_epi32(pair);
+#pragma GCC unroll 8
+      for (int c = 0; c < kChunks; ++c) sums[r][c] = _mm512_dpbf16_ps(sums[r][c], both, lanes[c]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int c = 0; c < kChunks; ++c) {
+      float* out = p.out + (row + r) * p.out_stride + (chunk + c) * kColumnChunk;
+      if (p.accumulates) sums[r][c] = _mm512_add_ps(sums[r][c], _mm512_loadu_ps(out));
+      _mm512_storeu_ps(out, sums[r][c]);
+    }
+  }
+}
+
+template <int kChunks>
+AURUM_TARGET_AVX512_BFLOAT16 void run_pair_rows(const PackedProduct<BFloat16>& p,
+                                                std::int64_t chunk) {
+  std::int64_t row = 0;
+  for (; row + 4 <= p.rows; row += 4) run_pair_tile<4, kChunks>(p, row, chunk);
+  for (; row < p.rows; ++row) run_pair_tile<1, kChunks>(p, row, chunk);
+}
+
+AURUM_TARGET_AVX512_BFLOAT16 void product_pairs(const PackedProduct<BFloat16>& p) {
+  const std::int64_t chunks = p.columns / kColumnChunk;
+  std::int64_t chunk = 0;
+  for (; chunk + 4 <= chunks; chunk += 4) run_pair_rows<4>(p, chunk);
+  for (; chunk < chunks; ++chunk) run_pair_rows<1>(p, chunk);
+}
+#endif
+
+}  // namespace
+
+template <typename T>
+void pack_columns(const T* b, std::int64_t row_stride, std::int64_t column_stride, std::int64_t k,
+                  std::int64_t columns, T* packed) {
+  constexpr std::int64_t kUnit = kPack<T>;
+  const std::int64_t padded_k = round_up(k, kColumnChunk);
+  std::fill_n(packed, packed_size(k, columns), T{});
+  for (std::int64_t i = 0; i < k; ++i) {
+    T* row = packed + i / kUnit * kUnit * kColumnChunk + i % kUnit;
+    for (std::int64_t j = 0; j < columns; ++j) {
+      row[j / kColumnChunk * padded_k * kColumnChunk + j % kColumnChunk * kUnit] =
+          b[i * row_stride + j * column_stride];
+    }
+  }
+}
+
+template <typename T>
+ProductFunction<T> choose_product(InstructionSet set) {
+#if AURUM_X86
+  if constexpr (sizeof(T) == 2) {
+    if (set == InstructionSet::kAvx512BFloat16) return product_pairs;
+  }
+#endif
+  if (set >= InstructionSet::kAvx512) return product_avx512<T>;
+  if (set == InstructionSet::kAvx2) return product_avx2<T>;
+  return product_plain<T>;
+}
+
+template void pack_columns(const float*, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
+                           float*);
+template void pack_columns(const BFloat16*, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
+                           BFloat16*);
+template ProductFunction<float> choose_product(InstructionSet set);
+template ProductFunction<BFloat16> choose_product(InstructionSet set);
+
+}  // namespace aurum::model
