@@ -147,6 +147,18 @@ void drop_empty_rows(std::vector<data::Example>& examples, const train::RowBuild
   }
 }
 
+// Free text has no prompt to roll out from unless the tokenizer adds a token of its own.
+void check_rollout_prompts(const std::vector<data::Example>& examples,
+                           const train::RowBuilder& rows, double lmbda) {
+  if (lmbda == 0.0) return;
+  for (const data::Example& example : examples) {
+    if (!example.is_free_text || !rows.rollout_prompt(example).empty()) continue;
+    throw ConfigError(example.source +
+                      ": {\"text\"} rows have no prompt to answer; set training.gold.lmbda: 0, or "
+                      "give rows with a prompt");
+  }
+}
+
 std::unique_ptr<model::CausalLm> load_student(const weights::Checkpoint& checkpoint,
                                               const config::TrainingConfig& config) {
   const bool full_precision =
@@ -245,6 +257,7 @@ void run_training(const TrainArguments& arguments) {
   TrainingExamples examples = read_training_examples(config);
   const train::RowBuilder rows = make_row_builder(config);
   drop_empty_rows(examples.train, rows);
+  check_rollout_prompts(examples.train, rows, training.gold.lmbda);
 
   const auto student_checkpoint = open_model(config.model.model_name);
   const auto teacher_checkpoint = open_model(*training.gold.teacher_model_name_or_path);

@@ -37,14 +37,32 @@ void append(loss::RowSide& side, std::int32_t id, bool is_completion, text::Byte
   side.spans.push_back(span);
 }
 
-// Drops the oldest tokens beyond `limit`; true when only prompt tokens went.
+void drop_front(loss::RowSide& side, std::int64_t count) {
+  side.ids.erase(side.ids.begin(), side.ids.begin() + count);
+  side.is_completion.erase(side.is_completion.begin(), side.is_completion.begin() + count);
+  side.spans.erase(side.spans.begin(), side.spans.begin() + count);
+}
+
+// Drops the oldest tokens beyond `limit`; 0 is no limit.
 void keep_end(loss::RowSide& side, std::int64_t limit) {
   const auto size = static_cast<std::int64_t>(side.ids.size());
-  if (limit <= 0 || size <= limit) return;
-  const std::int64_t cut = size - limit;
-  side.ids.erase(side.ids.begin(), side.ids.begin() + cut);
-  side.is_completion.erase(side.is_completion.begin(), side.is_completion.begin() + cut);
-  side.spans.erase(side.spans.begin(), side.spans.begin() + cut);
+  if (limit > 0 && size > limit) drop_front(side, size - limit);
+}
+
+// After a cut into the completion: makes its first whole character byte 0 of spans and text, so
+// that the teacher reads what the student reads.
+void rebase(loss::RowSide& side, std::string& completion) {
+  const auto is_inside_character = [&](std::int64_t begin) {
+    const auto at = static_cast<std::size_t>(begin);
+    return at < completion.size() && (static_cast<unsigned char>(completion[at]) & 0xC0) == 0x80;
+  };
+  while (!side.ids.empty() && is_inside_character(side.spans.front().begin)) {
+    drop_front(side, 1);
+  }
+  if (side.ids.empty() || !side.is_completion.front()) return;
+  const std::int64_t begin = side.spans.front().begin;
+  for (text::ByteSpan& span : side.spans) span = {span.begin - begin, span.end - begin};
+  completion.erase(0, static_cast<std::size_t>(begin));
 }
 
 bool is_end_of_turn(const text::Tokenizer& tokenizer, std::int32_t id) {
@@ -112,8 +130,12 @@ std::optional<loss::Row> RowBuilder::from_answer(const data::Example& example) c
   if (side.ends_with_eos) side.spans.back() = {length, length};
 
   keep_end(side, limits_.model_max_length);
-  if (side.ids.empty() || side.is_completion.front()) return std::nullopt;  // no prompt is left
-  if (length == 0) return std::nullopt;
+  if (example.is_free_text) {
+    rebase(side, completion);
+  } else if (side.ids.empty() || side.is_completion.front()) {
+    return std::nullopt;  // no prompt is left
+  }
+  if (completion.empty()) return std::nullopt;
   loss::Row row{.student = std::move(side)};
   row.teacher = teacher_side(example, completion, row.student.ends_with_eos);
   return row;

@@ -38,7 +38,8 @@ class RowBuilder {
   RowBuilder(TextSide student, TextSide teacher, RowLimits limits,
              bool teacher_reads_student_prompt);
 
-  // A row with the given answer; nullopt when nothing is left of its prompt or completion.
+  // A row with the given answer; nullopt when nothing is left of its prompt or completion. Free
+  // text needs no prompt: where the tokenizer adds no BOS its first token has no predictor.
   std::optional<loss::Row> from_answer(const data::Example& example) const;
   // The prompt of a rollout: its end, as much as leaves room for the completion.
   std::vector<std::int32_t> rollout_prompt(const data::Example& example) const;
