@@ -41,15 +41,6 @@ loss::HeadInput head_input(const LossInputSide& side, std::size_t begin, std::si
           .vocab = side.vocab};
 }
 
-void add_terms(const loss::LossTerms& part, loss::LossTerms& sum) {
-  sum.loss += part.loss;
-  sum.distillation += part.distillation;
-  sum.cross_entropy += part.cross_entropy;
-  sum.matched += part.matched;
-  sum.unmatched += part.unmatched;
-  sum.groups += part.groups;
-}
-
 // Hands the gradient of some rows, laid end to end, back to each row.
 void add_gradients(const loss::LossGradients& gradients, const LossInputSide& student,
                    std::size_t begin, std::size_t end, Outputs& outputs) {
@@ -87,7 +78,7 @@ Outputs compute_window(const LossInputs& inputs, const loss::LossConfig& config,
                                                   config, arguments.chunk)
                                   : loss::plain_loss(rows, student, teacher, inputs.vocabulary,
                                                      counts, config, arguments.dtype == "float64");
-    add_terms(result.terms, outputs.terms);
+    outputs.terms += result.terms;
     add_gradients(result.gradients, inputs.student, begin, end, outputs);
   }
   return outputs;

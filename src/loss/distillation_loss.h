@@ -76,6 +76,16 @@ struct LossTerms {
   double loss = 0.0, distillation = 0.0, cross_entropy = 0.0;
   double matched = 0.0, unmatched = 0.0;
   std::int64_t groups = 0;
+
+  LossTerms& operator+=(const LossTerms& part) {
+    loss += part.loss;
+    distillation += part.distillation;
+    cross_entropy += part.cross_entropy;
+    matched += part.matched;
+    unmatched += part.unmatched;
+    groups += part.groups;
+    return *this;
+  }
 };
 
 // Gradients of `loss`. Undefined tensors where not wanted.

@@ -20,20 +20,11 @@ std::optional<double> ratio(double sum, std::int64_t count) {
   return sum / static_cast<double>(count);
 }
 
-void add_terms(loss::LossTerms& sum, const loss::LossTerms& terms) {
-  sum.loss += terms.loss;
-  sum.distillation += terms.distillation;
-  sum.cross_entropy += terms.cross_entropy;
-  sum.matched += terms.matched;
-  sum.unmatched += terms.unmatched;
-  sum.groups += terms.groups;
-}
-
 }  // namespace
 
 void StepTotals::add(const StepTotals& other) {
   for (const auto& [phase, value] : other.seconds) seconds[phase] += value;
-  add_terms(terms, other.terms);
+  terms += other.terms;
   on_policy.weighted_loss += other.on_policy.weighted_loss;
   on_policy.units += other.on_policy.units;
   off_policy.weighted_loss += other.off_policy.weighted_loss;

@@ -239,10 +239,7 @@ loss::LossResult Trainer::compute_loss(const std::vector<loss::Row>& rows, const
   loss::LossResult result = loss_.compute(
       rows, trained_head(parts_.student, hidden), frozen_head(parts_.teacher, teacher_hidden),
       parts_.vocabulary, counts, config_.loss, config_.groups_per_chunk, want_gradients);
-  totals.terms.loss += result.terms.loss;
-  totals.terms.cross_entropy += result.terms.cross_entropy;
-  totals.terms.matched += result.terms.matched;
-  totals.terms.unmatched += result.terms.unmatched;
+  totals.terms += result.terms;
   return result;
 }
 
