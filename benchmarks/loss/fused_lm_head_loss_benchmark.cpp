@@ -3,9 +3,11 @@
 //
 //   build/bin/loss_benchmarks --benchmark_filter=positions:256
 
+#include <fstream>
+#include <string>
+
 #include <ATen/ATen.h>
 #include <benchmark/benchmark.h>
-#include <sys/resource.h>
 
 #include "base/parallel.h"
 #include "loss/fused_lm_head_loss.h"
@@ -68,9 +70,27 @@ Sizes sizes_of(const benchmark::State& state) {
 void count_positions(benchmark::State& state) {
   state.counters["positions/s"] = benchmark::Counter(
       static_cast<double>(state.iterations() * state.range(0)), benchmark::Counter::kIsRate);
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  state.counters["peak_MB"] = static_cast<double>(usage.ru_maxrss) / 1e3;
+}
+
+// Resident kilobytes of this process: "VmRSS:" now, "VmHWM:" at most since the last reset.
+double resident_kilobytes(const std::string& field) {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    double value = 0;
+    if (word == field && status >> value) return value;
+  }
+  return 0;
+}
+
+// What `body` takes beyond what it leaves behind in `result`, the gradients.
+template <typename Body>
+double extra_megabytes(const Body& body) {
+  std::ofstream("/proc/self/clear_refs") << "5";
+  const double before = resident_kilobytes("VmRSS:");
+  const LossResult result = body();
+  const double gradients = static_cast<double>(result.gradients.student_hidden.nbytes() +
+                                               result.gradients.student_weight.nbytes());
+  return (resident_kilobytes("VmHWM:") - before) / 1e3 - gradients / 1e6;
 }
 
 void BM_FusedHybridUld(benchmark::State& state) {
@@ -79,10 +99,12 @@ void BM_FusedHybridUld(benchmark::State& state) {
   const LossConfig config{.use_uld_loss = true, .hybrid = true};
   const WindowCounts counts = count_window(window.rows, config);
   FusedLmHeadLoss loss;
-  for (auto _ : state) {
-    benchmark::DoNotOptimize(loss.compute(window.rows, window.student, window.teacher,
-                                          window.vocabulary, counts, config, state.range(3)));
-  }
+  const auto compute = [&] {
+    return loss.compute(window.rows, window.student, window.teacher, window.vocabulary, counts,
+                        config, state.range(3));
+  };
+  state.counters["extra_MB"] = extra_megabytes(compute);
+  for (auto _ : state) benchmark::DoNotOptimize(compute());
   count_positions(state);
 }
 
@@ -131,10 +153,13 @@ void sizes(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"positions", "student_vocab", "teacher_vocab", "chunk"})
       ->Unit(benchmark::kMillisecond)
       ->UseRealTime();
-  for (const std::int64_t chunk : {32, 64, 128}) {
+  for (const std::int64_t chunk : {32, 64, 96, 128}) {
     benchmark->Args({256, 49152, 151936, chunk});
   }
-  benchmark->Args({1024, 49152, 151936, 64})->Args({256, 128256, 151936, 64});
+  for (const std::int64_t positions : {256, 1024}) {
+    benchmark->Args({positions, 128256, 151936, 96});
+  }
+  benchmark->Args({1024, 49152, 151936, 96});
 }
 BENCHMARK(BM_FusedHybridUld)->Apply(sizes);
 BENCHMARK(BM_HeadProductsAlone)->Apply(sizes);

@@ -22,7 +22,7 @@ struct LossArguments {
   ConfigOptions config;
   std::string inputs, output, form = "plain", dtype = "float32";
   std::int64_t micro_batch = 0;  // 0 = all rows at once
-  std::int64_t chunk = 64;
+  std::int64_t chunk = 96;
   bool timing = false;
 };
 

@@ -31,7 +31,7 @@ struct TrainerConfig {
   std::int64_t logging_steps = 50;
   std::int64_t eval_steps = 0;  // 0 = no evaluation
   std::int64_t save_steps = 0;  // 0 = no checkpoints
-  std::int64_t groups_per_chunk = 64;
+  std::int64_t groups_per_chunk = 96;
   rollout::SamplingParams sampling;
   loss::LossConfig loss;
   LrSchedule schedule;
