@@ -83,22 +83,31 @@ TEST_P(LinearTest, ARowHasTheSameBitsAloneAndInABatch) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, LinearTest,
                          testing::Values(Case{1, 1, 1}, Case{7, 33, 5}, Case{66, 100, 9},
-                                         Case{4, 16, 32}, Case{130, 257, 6}));
+                                         Case{4, 16, 32}, Case{130, 257, 6}, Case{49, 65, 25}));
 
-TEST(Linear, FusedPartsStandSideBySide) {
-  const auto first = random_values(5 * 20, 5), second = random_values(3 * 20, 6);
+class FusedPartsTest : public testing::TestWithParam<bool> {};
+
+TEST_P(FusedPartsTest, StandSideBySide) {
+  const bool is_bfloat16 = GetParam();
+  const auto first = random_values(35 * 20, 5), second = random_values(3 * 20, 6);
+  const auto first_half = rounded(first), second_half = rounded(second);
+  const auto data = [&](const auto& half, const auto& full) {
+    return is_bfloat16 ? static_cast<const void*>(half.data()) : full.data();
+  };
   const auto input = random_values(2 * 20, 7);
-  const WeightMatrix parts[] = {{first.data(), false, 5, 20, nullptr},
-                                {second.data(), false, 3, 20, nullptr}};
-  std::vector<float> fused(16), a(10), b(6);
+  const WeightMatrix parts[] = {{data(first_half, first), is_bfloat16, 35, 20, nullptr},
+                                {data(second_half, second), is_bfloat16, 3, 20, nullptr}};
+  std::vector<float> fused(76), a(70), b(6);
   linear(parts, input.data(), 2, fused.data());
   linear({&parts[0], 1}, input.data(), 2, a.data());
   linear({&parts[1], 1}, input.data(), 2, b.data());
   for (int t = 0; t < 2; ++t) {
-    for (int r = 0; r < 5; ++r) EXPECT_EQ(fused[t * 8 + r], a[t * 5 + r]);
-    for (int r = 0; r < 3; ++r) EXPECT_EQ(fused[t * 8 + 5 + r], b[t * 3 + r]);
+    for (int r = 0; r < 35; ++r) EXPECT_EQ(fused[t * 38 + r], a[t * 35 + r]);
+    for (int r = 0; r < 3; ++r) EXPECT_EQ(fused[t * 38 + 35 + r], b[t * 3 + r]);
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Dtypes, FusedPartsTest, testing::Bool());
 
 }  // namespace
 }  // namespace aurum::model

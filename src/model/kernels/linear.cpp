@@ -6,10 +6,7 @@
 #include "base/parallel.h"
 #include "model/kernels/bfloat16.h"
 #include "model/kernels/lanes.h"
-
-#if AURUM_X86
-#include <immintrin.h>
-#endif
+#include "model/kernels/pair_product.h"
 
 namespace aurum::model {
 
@@ -94,114 +91,89 @@ AURUM_TARGET_AVX512 void run_tile_avx512(const Tile<T>& tile) {
   run_tile<4>(tile);
 }
 
-#if AURUM_X86
-// The same with the bfloat16 pair product, 32 values an instruction; a masked load ends the row.
-template <int kRows, int kCols>
-AURUM_TARGET_AVX512_BFLOAT16 void pair_dot_products(const Tile<BFloat16>& tile, std::int64_t row,
-                                                    std::int64_t b) {
-  const std::int64_t cols = tile.cols;
-  const BFloat16* w = tile.weights + row * cols;
-  const BFloat16* x = tile.input + b * cols;
-  __m512 sums[kRows][kCols];
-#pragma GCC unroll 8
-  for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 8
-    for (int j = 0; j < kCols; ++j) sums[i][j] = _mm512_setzero_ps();
-  }
-  for (std::int64_t k = 0; k < cols; k += 32) {
-    const __mmask32 mask =
-        cols - k >= 32 ? ~__mmask32{0} : static_cast<__mmask32>((1u << (cols - k)) - 1);
-    __m512bh xs[kCols];
-#pragma GCC unroll 8
-    for (int j = 0; j < kCols; ++j) {
-      xs[j] = (__m512bh)_mm512_maskz_loadu_epi16(mask, x + j * cols + k);
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < kRows; ++i) {
-      const __m512bh ws = (__m512bh)_mm512_maskz_loadu_epi16(mask, w + i * cols + k);
-#pragma GCC unroll 8
-      for (int j = 0; j < kCols; ++j) sums[i][j] = _mm512_dpbf16_ps(sums[i][j], ws, xs[j]);
-    }
-  }
-#pragma GCC unroll 8
-  for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 8
-    for (int j = 0; j < kCols; ++j) {
-      FloatLanes lanes;
-      __builtin_memcpy(&lanes, &sums[i][j], sizeof(lanes));
-      write_out(tile, row + i, b + j, sum_lanes(lanes));
-    }
-  }
+void run_tile_pairs(const Tile<BFloat16>& tile) {
+  pair_product({.weights = tile.weights,
+                .input = tile.input,
+                .num_rows = tile.num_rows,
+                .cols = tile.cols,
+                .batch = tile.batch,
+                .bias = tile.bias,
+                .out = tile.out,
+                .out_stride = tile.out_stride});
 }
 
-AURUM_TARGET_AVX512_BFLOAT16 void run_tile_pairs(const Tile<BFloat16>& tile) {
-  std::int64_t row = 0;
-  for (; row + kRowTile <= tile.num_rows; row += kRowTile) {
-    std::int64_t b = 0;
-    for (; b + 4 <= tile.batch; b += 4) pair_dot_products<kRowTile, 4>(tile, row, b);
-    for (; b < tile.batch; ++b) pair_dot_products<kRowTile, 1>(tile, row, b);
-  }
-  for (; row < tile.num_rows; ++row) {
-    for (std::int64_t b = 0; b < tile.batch; ++b) pair_dot_products<1, 1>(tile, row, b);
-  }
-}
-#endif
+template <typename T>
+struct TileKernel {
+  void (*run)(const Tile<T>& tile);
+  std::int64_t rows = kRowTile;  // weight rows that belong together
+  bool pads_input = false;       // wants rows pair_input_stride(cols) apart
+
+  std::int64_t tiles_of(std::int64_t num_rows) const { return (num_rows + rows - 1) / rows; }
+};
 
 template <typename T>
-using TileFunction = void (*)(const Tile<T>&);
-
-template <typename T>
-TileFunction<T> choose_tile_function(InstructionSet set) {
+TileKernel<T> choose_tile_kernel(InstructionSet set) {
   switch (set) {
     case InstructionSet::kPlain:
-      return run_tile_plain<T>;
+      return {run_tile_plain<T>};
     case InstructionSet::kAvx2:
-      return run_tile_avx2<T>;
+      return {run_tile_avx2<T>};
     case InstructionSet::kAvx512:
-      return run_tile_avx512<T>;
+      return {run_tile_avx512<T>};
     case InstructionSet::kAvx512BFloat16:
-#if AURUM_X86
-      if constexpr (std::is_same_v<T, BFloat16>) return run_tile_pairs;
-#endif
-      return run_tile_avx512<T>;
+      if constexpr (std::is_same_v<T, BFloat16>) return {run_tile_pairs, kPairRows, true};
+      return {run_tile_avx512<T>};
   }
-  return run_tile_plain<T>;
+  return {run_tile_plain<T>};
 }
 
-// How many row tiles are worth waking another thread for: about 100 thousand multiplications.
-std::int64_t tile_grain(std::int64_t cols, std::int64_t batch) {
-  return std::max<std::int64_t>(1, 100000 / std::max<std::int64_t>(1, kRowTile * cols * batch));
+// Tiles that a thread claims at a time: sixteen claims in all, so that a thread that is held up
+// takes fewer, but none of less than about 100 thousand multiplications.
+std::int64_t tiles_per_claim(std::int64_t num_tiles, std::int64_t tile_size) {
+  const std::int64_t worth_it = 100000 / std::max<std::int64_t>(1, tile_size);
+  return std::max({std::int64_t{1}, worth_it, (num_tiles + 15) / 16});
+}
+
+// Tiles [begin, end) of all parts, counted through.
+template <typename T>
+void run_tiles(std::span<const WeightMatrix> parts, const Tile<T>& all, const TileKernel<T>& kernel,
+               std::int64_t begin, std::int64_t end) {
+  std::int64_t first_tile = 0, first_column = 0;
+  for (const WeightMatrix& part : parts) {
+    const std::int64_t row = std::max<std::int64_t>(begin - first_tile, 0) * kernel.rows;
+    const std::int64_t row_end = std::min(part.rows, (end - first_tile) * kernel.rows);
+    if (row < row_end) {
+      Tile<T> tile = all;
+      tile.weights = static_cast<const T*>(part.data) + row * all.cols;
+      tile.num_rows = row_end - row;
+      tile.bias = part.bias ? part.bias + row : nullptr;
+      tile.out = all.out + first_column + row;
+      kernel.run(tile);
+    }
+    first_tile += kernel.tiles_of(part.rows);
+    first_column += part.rows;
+  }
 }
 
 template <typename T>
 void linear_of(std::span<const WeightMatrix> parts, const T* input, std::int64_t batch, float* out,
-               InstructionSet set) {
-  const TileFunction<T> run = choose_tile_function<T>(set);
-  const std::int64_t cols = parts.front().cols;
-  std::int64_t out_stride = 0, num_tiles = 0;
+               const TileKernel<T>& kernel) {
+  Tile<T> all{.weights = nullptr,
+              .input = input,
+              .num_rows = 0,
+              .cols = parts.front().cols,
+              .batch = batch,
+              .bias = nullptr,
+              .out = out,
+              .out_stride = 0};
+  std::int64_t num_tiles = 0;
   for (const WeightMatrix& part : parts) {
-    out_stride += part.rows;
-    num_tiles += (part.rows + kRowTile - 1) / kRowTile;
+    all.out_stride += part.rows;
+    num_tiles += kernel.tiles_of(part.rows);
   }
-  parallel_for(num_tiles, tile_grain(cols, batch), [&](std::int64_t begin, std::int64_t end) {
-    std::int64_t first_tile = 0, first_column = 0;
-    for (const WeightMatrix& part : parts) {
-      const std::int64_t part_tiles = (part.rows + kRowTile - 1) / kRowTile;
-      const std::int64_t row = std::max<std::int64_t>(begin - first_tile, 0) * kRowTile;
-      const std::int64_t row_end = std::min(part.rows, (end - first_tile) * kRowTile);
-      if (row < row_end) {
-        run({.weights = static_cast<const T*>(part.data) + row * cols,
-             .input = input,
-             .num_rows = row_end - row,
-             .cols = cols,
-             .batch = batch,
-             .bias = part.bias ? part.bias + row : nullptr,
-             .out = out + first_column + row,
-             .out_stride = out_stride});
-      }
-      first_tile += part_tiles;
-      first_column += part.rows;
-    }
+  const std::int64_t claim = tiles_per_claim(num_tiles, kernel.rows * all.cols * batch);
+  parallel_for_each((num_tiles + claim - 1) / claim, [&](std::int64_t index) {
+    run_tiles(parts, all, kernel, index * claim, std::min(num_tiles, (index + 1) * claim));
   });
 }
 
@@ -215,11 +187,18 @@ void linear(std::span<const WeightMatrix> parts, const float* input, std::int64_
     AURUM_CHECK(part.cols == first.cols && part.is_bfloat16 == first.is_bfloat16,
                 "fused parts of {} and {} columns", first.cols, part.cols);
   }
-  if (!first.is_bfloat16) return linear_of<float>(parts, input, batch, out, set);
+  if (!first.is_bfloat16) {
+    return linear_of<float>(parts, input, batch, out, choose_tile_kernel<float>(set));
+  }
+  const TileKernel<BFloat16> kernel = choose_tile_kernel<BFloat16>(set);
+  const std::int64_t stride = kernel.pads_input ? pair_input_stride(first.cols) : first.cols;
   thread_local std::vector<BFloat16> rounded;
-  rounded.resize(static_cast<std::size_t>(batch * first.cols));
-  std::transform(input, input + batch * first.cols, rounded.begin(), to_bfloat16);
-  linear_of<BFloat16>(parts, rounded.data(), batch, out, set);
+  rounded.assign(static_cast<std::size_t>(batch * stride), 0);
+  for (std::int64_t b = 0; b < batch; ++b) {
+    const float* row = input + b * first.cols;
+    std::transform(row, row + first.cols, rounded.begin() + b * stride, to_bfloat16);
+  }
+  linear_of<BFloat16>(parts, rounded.data(), batch, out, kernel);
 }
 
 }  // namespace aurum::model
