@@ -1,5 +1,7 @@
 #include "base/mapped_file.h"
 
+#include <cstdint>
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -33,6 +35,17 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path) {
   ::close(descriptor);
   return std::shared_ptr<const MappedFile>(
       new MappedFile(path, static_cast<const std::byte*>(address), size));
+}
+
+void MappedFile::drop_pages(std::span<const std::byte> part) const {
+  const auto first = reinterpret_cast<std::uintptr_t>(part.data()), last = first + part.size();
+  const auto file_first = reinterpret_cast<std::uintptr_t>(data_);
+  if (first < file_first || last > file_first + size_) return;
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const std::uintptr_t begin = (first + page - 1) / page * page, end = last / page * page;
+  if (begin >= end) return;
+  // A hint: where it fails, the pages stay.
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 MappedFile::~MappedFile() {

@@ -22,6 +22,10 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   std::size_t size() const { return size_; }
 
+  // Takes the whole pages inside `part` out of this process's memory; they are read from the file
+  // again when they are next touched. A part that lies outside of the file is left alone.
+  void drop_pages(std::span<const std::byte> part) const;
+
  private:
   MappedFile(std::string path, const std::byte* data, std::size_t size)
       : path_(std::move(path)), data_(data), size_(size) {}

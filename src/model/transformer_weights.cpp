@@ -179,6 +179,7 @@ class Loader {
     std::int64_t row = 0;
     for (const auto& view : views) {
       expand_into(view, 0, out.slice(0, row, row + view.shape[0]));
+      view.drop_pages();
       row += view.shape[0];
     }
     return out;

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "weights/byte_sink.h"
 #include "weights/dtype.h"
 #include "weights/model_config.h"
@@ -22,7 +23,12 @@ struct TensorView {
   std::vector<std::int64_t> shape;
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> keep_alive;
+  std::shared_ptr<const MappedFile> file;  // null where the file's pages are better kept
 
+  // For a reader that has copied the tensor: gives the memory of its pages back.
+  void drop_pages() const {
+    if (file) file->drop_pages(bytes);
+  }
   std::int64_t num_values() const;
 };
 

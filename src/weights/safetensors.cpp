@@ -171,7 +171,7 @@ class MappedSafetensors final : public SafetensorsFile {
     check_tiling(path, entries, data_begin, file_->size());
     for (Entry& entry : entries) {
       entry.view.bytes = file_->bytes().subspan(data_begin + entry.begin, entry.end - entry.begin);
-      entry.view.keep_alive = file_;
+      entry.view.keep_alive = entry.view.file = file_;
       index_.emplace(entry.view.name, tensors_.size());
       tensors_.push_back(std::move(entry.view));
     }

@@ -94,6 +94,7 @@ void expand_into(const weights::TensorView& view, std::int64_t first, at::Tensor
 at::Tensor expand(const weights::TensorView& view, at::ScalarType dtype) {
   at::Tensor out = at::empty(view.shape, dtype);
   expand_into(view, 0, out);
+  view.drop_pages();
   return out;
 }
 

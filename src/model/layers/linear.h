@@ -9,7 +9,8 @@
 
 namespace aurum::model {
 
-// Expands a stored tensor to float32 or bfloat16, rows in parallel.
+// Expands a stored tensor to float32 or bfloat16, rows in parallel. Where its file is mapped, the
+// pages are given back: the copy takes their place.
 at::Tensor expand(const weights::TensorView& view, at::ScalarType dtype);
 // Expands rows [begin, end) of a matrix.
 at::Tensor expand_rows(const weights::TensorView& view, std::int64_t begin, std::int64_t end,
