@@ -59,7 +59,17 @@ get_filename_component(aurum_torch_root "${Torch_DIR}/../../.." ABSOLUTE)
 file(GLOB aurum_libgomp "${aurum_torch_root}/lib/libgomp*.so*" "${aurum_torch_root}/../torch.libs/libgomp*.so*")
 add_library(aurum_openmp INTERFACE)
 add_library(aurum::openmp ALIAS aurum_openmp)
-target_compile_options(aurum_openmp INTERFACE -fopenmp)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # clang's own OpenMP would be a second runtime. With libgomp it leaves our loops serial, which is
+  # all that the fuzzers need.
+  execute_process(COMMAND g++ -print-file-name=include OUTPUT_VARIABLE aurum_gcc_headers
+                  OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  # GCC's omp.h gives an attribute arguments that clang does not know.
+  target_compile_options(aurum_openmp INTERFACE -fopenmp=libgomp -idirafter ${aurum_gcc_headers}
+                         "-D__malloc__(...)=__malloc__")
+else()
+  target_compile_options(aurum_openmp INTERFACE -fopenmp)
+endif()
 if(aurum_libgomp)
   list(GET aurum_libgomp 0 aurum_libgomp)
   target_link_libraries(aurum_openmp INTERFACE ${aurum_libgomp})
