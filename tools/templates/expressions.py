@@ -55,6 +55,7 @@ EXPRESSIONS = [
     "'{} {}'.format(1, 'a')", "'{0}{1}{0}'.format('a', 'b')", "'{x:>5}|{y:05.1f}|{z!r}'.format(x=1, y=2.25, z='q')", "'{:,}'.format(1234567)", "'{:<4}|{:^4}|{:>4}'.format('a', 'b', 'c')",
     "'{:x} {:#x} {:b} {:%} {:e}'.format(255, 255, 5, 0.5, 12345.678)", "'{a.b[0]}'.format(a={'b': [1]})", "'{}'.format()", "'{'.format()", "'abc'.removeprefix('a').removesuffix('c')", "'a\\tb'.expandtabs(4)",
     "strftime_now('%Y-%m-%d %H:%M:%S %d %B %b %a %A %j %y %p %I %% %f')", "raise_exception('no\\nway')", "cycler('a', 'b').next()", "joiner('x')()",
+    "'%#g|%#.0f|%#.3e|%#g|%#G' % (7 ** 7, 2, 1, 0.1, 1e20)", "'{:#.0f}|{:#g}|{:#.3g}|{:#.0e}'.format(2, 100000, 2.5, 3)",
 ]
 
 TEMPLATES = [
@@ -79,6 +80,16 @@ TEMPLATES = [
     "{% macro m() %}{{ i }}{% endmacro %}{% for i in [1] %}{{ m() }}{% endfor %}", "{% macro m(x) %}{{ x }}{% endmacro %}{{ m }}|{{ m.name }}|{{ m.arguments }}", "{% macro f(n) %}{{ n }}{% if n %}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(3) }}",
     "{{ m(1, *[2], **{'c': 3}) }}{% macro m(a, b, c) %}{% endmacro %}", "{% macro m(a, b, c) %}{{ a }}{{ b }}{{ c }}{% endmacro %}{{ m(1, *[2], **{'c': 3}) }}", "{% generation %}a{% endgeneration %}", "{% print 1 %}",
     "{% if 0 %}{{ 1|nofilter }}{% endif %}ok", "{{ 1 if true else 2|nofilter }}", "{{ 1|nofilter }}", "{% break %}", "{% for i in [1] %}{% macro m() %}{% break %}{% endmacro %}{% endfor %}", "{% for loop in [1] %}{% endfor %}",
+    # A name that a block sets before reading it hides an outer one from the block's beginning.
+    "{% for x in [1, 2] %}{% for y in words if words %}{{ y }}{% endfor %}{{ words is defined }}{% set words = 1 %}{% endfor %}",
+    "{% for x in [1, 2] %}{% for y in [1] %}[{{ n }}]{% endfor %}{% set n = x %}{% for y in [1] %}{{ n }}{% endfor %}{% endfor %}{{ n }}",
+    "{% for x in [1] %}[{{ n }}]{% endfor %}{% set n = 1 %}{{ n }}", "{% for x in [1] %}[{{ n }}]{% endfor %}{% if true %}{% set n = 1 %}{% endif %}{{ n }}", "{{ n }}{% for x in [1] %}[{{ n }}]{% endfor %}{% set n = 1 %}{{ n }}",
+    "{% set words %}{{ words }}{% for x in words %}{{ x }}{% endfor %}{% endset %}[{{ words }}]", "{% set words = words %}{{ words }}", "{% macro m() %}[{{ n }}]{% endmacro %}{{ m() }}{% set n = 1 %}{{ m() }}",
+    "{% macro m(n) %}{% for x in [1] %}{{ n }}{{ s }}{% endfor %}{% set n = 2 %}{% set s = 3 %}{{ n }}{{ s }}{% endmacro %}{{ m(1) }}", "{% with n = n %}{{ n }}{% set n = 2 %}{{ n }}{% set s = 3 %}{% endwith %}{{ n }}{{ s }}",
+    "{% for n in [1] %}{% for y in [1] %}{{ n }}{% set n = 3 %}{{ n }}{% endfor %}{{ n }}{% set n = 2 %}{{ n }}{% endfor %}{{ n }}", "{% filter upper %}{% for y in [1] %}{{ s }}{% endfor %}{% set s = 'q' %}{{ s }}{% endfilter %}{{ s }}",
+    "{% for x in [1] %}{% for y in [1] %}[{{ f }}]{% endfor %}{% macro f() %}F{% endmacro %}{{ f() }}{% endfor %}{{ f }}", "{% for x in [1] %}{% for y in [1] %}[{{ n }}{{ s }}]{% endfor %}{% set n, s = 1, 2 %}{% endfor %}",
+    "{% macro m() %}{{ caller() }}{% endmacro %}{% for x in [1] %}{% call m() %}{% for y in [1] %}[{{ n }}]{% endfor %}{% set n = 1 %}{{ n }}{% endcall %}{% endfor %}", "{% for x in [] %}{% else %}{% for y in [1] %}[{{ n }}]{% endfor %}{% set n = 1 %}{{ n }}{% endfor %}",
+    "{% if false %}{{ n }}{% else %}{% set n = 1 %}{% endif %}{% for x in [1] %}{{ n }}{% endfor %}{% set n = 4 %}{{ n }}",
     "{% if true %}", "{{ 'open }}", "{{ 1 + }}", "{% endif %}", "{% unknown %}", "{% for x %}{% endfor %}", "{{ (1 }}", "{# open", "{% raw %}open", "{{ 1 2 }}", "{% set true = 1 %}", "{% include 'x' %}", "{{ f(a=1, a=2) }}", "{{ f(a=1, 2) }}",
     "{% for x in numbers|sort %}{{ x }},{% endfor %}", "{% set g = words|map('upper') %}{% for x in g %}{{ x }}{% endfor %}{% for x in g %}again{% endfor %}", "{% set ns = namespace(go=true) %}{% for x in [1, 2, 3] if ns.go %}{{ x }}{% set ns.go = x < 2 %}{% endfor %}",
     "{% set j = joiner() %}{% for x in words %}{{ j() }}{{ x }}{% endfor %}", "{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.current }}{{ c.next() }}{{ c.next() }}{% set _ = c.reset() %}{{ c.current }}", "{% set x = namespace() %}{% set x.x = x %}{{ x }}",

@@ -9,6 +9,7 @@ slices of numbers, which Jinja2 refuses for variables but not for constants.
 
 import json
 import random
+import re
 import subprocess
 import sys
 
@@ -210,8 +211,9 @@ class Grammar:
 
 def is_skipped(expected, actual):
     text = expected.get("text", "")
+    addresses = re.search("object [ab]t 0x", text, re.IGNORECASE)  # a filter may replace letters
     limits = ("127 bits", "cannot be sliced", "too much memory", "runs too long", "precision too big", "too many digits", "not supported")
-    return " object at 0x" in text or "Exceeds the limit" in expected.get("error", "") or any(limit in actual.get("error", "") for limit in limits)
+    return addresses or "Exceeds the limit" in expected.get("error", "") or any(limit in actual.get("error", "") for limit in limits)
 
 
 def main():

@@ -18,6 +18,15 @@ Namespace& namespace_of(Runtime& runtime, const std::string& name) {
 
 }  // namespace
 
+std::vector<std::string> AssignmentTarget::names() const {
+  if (!is_tuple) return {name};
+  std::vector<std::string> all;
+  for (const AssignmentTarget& part : parts) {
+    for (std::string& inner : part.names()) all.push_back(std::move(inner));
+  }
+  return all;
+}
+
 void AssignmentTarget::check(Runtime& runtime) const {
   if (!attribute.empty()) namespace_of(runtime, name);
   for (const AssignmentTarget& part : parts) part.check(runtime);

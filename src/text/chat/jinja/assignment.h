@@ -15,6 +15,8 @@ struct AssignmentTarget {
   std::vector<AssignmentTarget> parts;
   bool is_tuple = false;
 
+  // All names, also those in tuples.
+  std::vector<std::string> names() const;
   // Fails when an attribute's owner is not a namespace.
   void check(Runtime& runtime) const;
   void assign(Runtime& runtime, const Value& value) const;

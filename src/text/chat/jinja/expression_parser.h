@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "text/chat/jinja/expressions.h"
+#include "text/chat/jinja/frame_names.h"
 #include "text/chat/jinja/token_stream.h"
 
 namespace aurum::text::jinja {
@@ -13,7 +14,8 @@ namespace aurum::text::jinja {
 // bind tighter than everything but calls and subscripts, '~' tighter than '+'.
 class ExpressionParser {
  public:
-  explicit ExpressionParser(TokenStream& tokens) : tokens_(tokens) {}
+  // `names` learns which variables are read.
+  ExpressionParser(TokenStream& tokens, NameTracker& names) : tokens_(tokens), names_(names) {}
 
   // One expression, with or without "a if b else c". As all that follow, fails for a filter or test
   // that does not exist, unless a branch that may not run uses it.
@@ -86,6 +88,7 @@ class ExpressionParser {
   void check_names();
 
   TokenStream& tokens_;
+  NameTracker& names_;
   int nesting_ = 0;
   std::vector<std::pair<int, std::string>> unknown_names_;  // line and message
 };

@@ -1,6 +1,8 @@
 #include "text/chat/jinja/number_format.h"
 
+#include <array>
 #include <cmath>
+#include <cstdio>
 
 #include <fmt/format.h>
 
@@ -68,18 +70,27 @@ std::string plain_digits(double magnitude, const NumberLayout& layout) {
   return mantissa + text.substr(e);
 }
 
+// '#' keeps the point and a 'g' all its digits. fmt would add a digit behind the point.
+std::string alternate_digits(double magnitude, int precision, char type) {
+  const char conversion[] = {'%', '#', '.', '*', type, '\0'};
+  std::array<char, kMostPrecision + 320> text{};  // the longest double has 309 digits
+  const int size = std::snprintf(text.data(), text.size(), conversion, precision, magnitude);
+  return {text.data(), static_cast<std::size_t>(size)};
+}
+
 std::string float_digits(double magnitude, const NumberLayout& layout) {
   const auto precision = static_cast<int>(layout.precision.value_or(6));
+  if (layout.alternate && layout.type != 0 && layout.type != '%') {
+    return alternate_digits(magnitude, precision, layout.type == 'n' ? 'g' : layout.type);
+  }
   switch (layout.type) {
     case 'e':
-      return layout.alternate ? fmt::format("{:#.{}e}", magnitude, precision)
-                              : fmt::format("{:.{}e}", magnitude, precision);
+      return fmt::format("{:.{}e}", magnitude, precision);
     case 'E':
       return fmt::format("{:.{}E}", magnitude, precision);
     case 'g':
     case 'n':
-      return layout.alternate ? fmt::format("{:#.{}g}", magnitude, precision)
-                              : fmt::format("{:.{}g}", magnitude, precision);
+      return fmt::format("{:.{}g}", magnitude, precision);
     case 'G':
       return fmt::format("{:.{}G}", magnitude, precision);
     case '%':
@@ -87,8 +98,7 @@ std::string float_digits(double magnitude, const NumberLayout& layout) {
     case 0:
       return plain_digits(magnitude, layout);
     default:
-      return layout.alternate ? fmt::format("{:#.{}f}", magnitude, precision)
-                              : fmt::format("{:.{}f}", magnitude, precision);
+      return fmt::format("{:.{}f}", magnitude, precision);
   }
 }
 

@@ -56,6 +56,7 @@ ExpressionParser::Parsed ExpressionParser::name() {
   special_names.caller = special_names.caller || text == "caller";
   special_names.kwargs = special_names.kwargs || text == "kwargs";
   special_names.varargs = special_names.varargs || text == "varargs";
+  names_.read(text);
   return make<Variable>(1, std::move(text));
 }
 

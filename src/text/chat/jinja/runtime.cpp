@@ -73,6 +73,18 @@ Runtime::~Runtime() {
   for (const auto& object : namespaces_) object->clear();
 }
 
+namespace {
+
+Value undefined_variable(std::string_view name) {
+  return Value::undefined(fmt::format("'{}' is undefined", name));
+}
+
+}  // namespace
+
+void Runtime::begin_unset(const std::vector<std::string>& names) {
+  for (const std::string& name : names) scope_->set(name, undefined_variable(name));
+}
+
 Value Runtime::look_up(std::string_view name) const {
   for (const Scope* scope = scope_; scope != nullptr; scope = scope->parent) {
     if (const Value* found = scope->find(name)) return *found;
@@ -80,7 +92,7 @@ Value Runtime::look_up(std::string_view name) const {
   const auto variable = context_.variables.find(std::string(name));
   if (variable != context_.variables.end()) return variable->second;
   if (const Value* global = find_global(name)) return *global;
-  return Value::undefined(fmt::format("'{}' is undefined", name));
+  return undefined_variable(name);
 }
 
 void Runtime::print(std::string_view text) {

@@ -60,6 +60,8 @@ class Runtime {
 
   Value look_up(std::string_view name) const;
   Scope& scope() { return *scope_; }
+  // Hides what the names mean outside the current scope.
+  void begin_unset(const std::vector<std::string>& names);
   const std::optional<std::tm>& now() const { return context_.now; }
 
   void print(std::string_view text);

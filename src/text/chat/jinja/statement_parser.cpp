@@ -34,6 +34,8 @@ class Setting {
 
 Block StatementParser::parse() {
   Block block = parse_until({}, "");
+  names_.finish();
+  block.set_names(names_.root());
   return block;
 }
 
@@ -72,6 +74,18 @@ Block StatementParser::parse_body(Names ends, std::string_view opening) {
   tokens_.accept_operator(":");
   tokens_.expect(Kind::kBlockEnd);
   return parse_until(ends, opening);
+}
+
+Block StatementParser::parse_frame(const std::shared_ptr<FrameNames>& frame, Names ends,
+                                   std::string_view opening) {
+  const NameTracker::Inside inside(names_, *frame);
+  Block block = parse_body(ends, opening);
+  block.set_names(frame);
+  return block;
+}
+
+Block StatementParser::parse_frame(Names ends, std::string_view opening) {
+  return parse_frame(names_.make_frame(), ends, opening);
 }
 
 StatementParser::StatementPtr StatementParser::parse_output() {
@@ -114,6 +128,7 @@ StatementParser::StatementPtr StatementParser::parse_if(int line) {
   const Setting<int> lenient(expressions_.lenient_depth, expressions_.lenient_depth + 1);
   for (;;) {
     ExpressionPtr condition = expressions_.parse_tuple(/*with_conditional=*/false);
+    const NameTracker::Branch branch(names_);
     Block body = parse_body({"elif", "else", "endif"}, "if");
     branches.emplace_back(std::move(condition), std::move(body));
     if (tokens_.accept_name("elif")) continue;
@@ -131,15 +146,20 @@ StatementParser::StatementPtr StatementParser::parse_for(int line) {
   }
   tokens_.expect_name("in");
   parts.items = expressions_.parse_tuple(/*with_conditional=*/false, "recursive");
-  if (tokens_.accept_name("if")) parts.condition = expressions_.parse();
+  if (tokens_.accept_name("if")) {
+    const NameTracker::Inside inside(names_, *names_.make_frame());
+    parts.condition = expressions_.parse();
+  }
   parts.is_recursive = tokens_.accept_name("recursive");
   const Setting<int> lenient(expressions_.lenient_depth, 0);
   {
     const Setting<int> loops(num_loops_, num_loops_ + 1);
     const Setting<int> loops_in_all(num_loops_in_all_, num_loops_in_all_ + 1);
-    parts.body = parse_body({"endfor", "else"}, "for");
+    const auto frame = names_.make_frame();
+    frame->bind(parts.target.names());
+    parts.body = parse_frame(frame, {"endfor", "else"}, "for");
   }
-  if (tokens_.accept_name("else")) parts.otherwise = parse_body({"endfor"}, "for");
+  if (tokens_.accept_name("else")) parts.otherwise = parse_frame({"endfor"}, "for");
   tokens_.expect_name("endfor");
   return std::make_unique<const ForStatement>(line, std::move(parts));
 }
@@ -150,12 +170,14 @@ StatementParser::StatementPtr StatementParser::parse_set(int line) {
     tokens_.fail("Can't assign to special loop variable in for-loop target");
   }
   if (tokens_.accept_operator("=")) {
-    return std::make_unique<const SetStatement>(line, std::move(target),
-                                                expressions_.parse_tuple());
+    ExpressionPtr value = expressions_.parse_tuple();
+    note_assignment(target);
+    return std::make_unique<const SetStatement>(line, std::move(target), std::move(value));
   }
+  note_assignment(target);
   std::unique_ptr<const FilterCall> filter;
   if (tokens_.is_operator("|")) filter = expressions_.parse_filter_chain(false);
-  Block body = parse_body({"endset"}, "set");
+  Block body = parse_frame({"endset"}, "set");
   tokens_.expect_name("endset");
   return std::make_unique<const SetBlock>(line, std::move(target), std::move(filter),
                                           std::move(body));
@@ -163,27 +185,29 @@ StatementParser::StatementPtr StatementParser::parse_set(int line) {
 
 StatementParser::StatementPtr StatementParser::parse_with(int line) {
   std::vector<WithStatement::Binding> bindings;
+  const auto frame = names_.make_frame();
   while (!tokens_.is(Kind::kBlockEnd)) {
     if (!bindings.empty()) tokens_.expect_operator(",");
     AssignmentTarget target = parse_target(/*allows_attribute=*/false);
     tokens_.expect_operator("=");
+    frame->bind(target.names());
     bindings.emplace_back(std::move(target), expressions_.parse());
   }
-  Block body = parse_body({"endwith"}, "with");
+  Block body = parse_frame(frame, {"endwith"}, "with");
   tokens_.expect_name("endwith");
   return std::make_unique<const WithStatement>(line, std::move(bindings), std::move(body));
 }
 
 StatementParser::StatementPtr StatementParser::parse_filter(int line) {
   auto filter = expressions_.parse_filter_chain(/*starts_with_name=*/true);
-  Block body = parse_body({"endfilter"}, "filter");
+  Block body = parse_frame({"endfilter"}, "filter");
   tokens_.expect_name("endfilter");
   return std::make_unique<const FilterBlock>(line, std::move(filter), std::move(body));
 }
 
 StatementParser::StatementPtr StatementParser::parse_generation(int line) {
   const Setting<int> loops(num_loops_, 0);
-  Block body = parse_body({"endgeneration"}, "generation");
+  Block body = parse_frame({"endgeneration"}, "generation");
   tokens_.expect_name("endgeneration");
   return std::make_unique<const GenerationBlock>(line, std::move(body));
 }
@@ -200,23 +224,28 @@ StatementParser::StatementPtr StatementParser::parse_jump(int line, Flow flow) {
 StatementParser::StatementPtr StatementParser::parse_macro(int line) {
   auto macro = std::make_unique<MacroDefinition>();
   macro->name = parse_assigned_name();
-  parse_signature(*macro);
-  parse_macro_body(*macro, "endmacro", "macro");
+  names_.assign(macro->name);
+  const auto frame = names_.make_frame();
+  parse_signature(*macro, *frame);
+  parse_macro_body(*macro, frame, "endmacro", "macro");
   return std::make_unique<const MacroStatement>(line, std::move(macro));
 }
 
 StatementParser::StatementPtr StatementParser::parse_call(int line) {
   auto caller = std::make_unique<MacroDefinition>();
-  if (tokens_.is_operator("(")) parse_signature(*caller);
+  const auto frame = names_.make_frame();
+  if (tokens_.is_operator("(")) parse_signature(*caller, *frame);
   auto call = expressions_.parse_call();
-  parse_macro_body(*caller, "endcall", "call");
+  parse_macro_body(*caller, frame, "endcall", "call");
   return std::make_unique<const CallBlock>(line, std::move(call), std::move(caller));
 }
 
-void StatementParser::parse_signature(MacroDefinition& macro) {
+void StatementParser::parse_signature(MacroDefinition& macro, FrameNames& frame) {
+  const NameTracker::Inside inside(names_, frame);
   tokens_.expect_operator("(");
   while (!tokens_.is_operator(")")) {
     macro.parameters.push_back(parse_assigned_name());
+    frame.bind({macro.parameters.back()});
     if (tokens_.accept_operator("=")) {
       macro.defaults.push_back(expressions_.parse());
     } else if (!macro.defaults.empty()) {
@@ -227,12 +256,13 @@ void StatementParser::parse_signature(MacroDefinition& macro) {
   tokens_.expect_operator(")");
 }
 
-void StatementParser::parse_macro_body(MacroDefinition& macro, std::string_view end,
-                                       std::string_view opening) {
+void StatementParser::parse_macro_body(MacroDefinition& macro,
+                                       const std::shared_ptr<FrameNames>& frame,
+                                       std::string_view end, std::string_view opening) {
   const auto outer = std::exchange(expressions_.special_names, {});
   const Setting<int> loops(num_loops_, 0);
   const Setting<int> lenient(expressions_.lenient_depth, 0);
-  *macro.body = parse_body({end}, opening);
+  *macro.body = parse_frame(frame, {end}, opening);
   tokens_.expect_name(end);
   auto& names = expressions_.special_names;
   macro.uses_caller = names.caller;
@@ -249,6 +279,16 @@ std::string StatementParser::parse_assigned_name() {
     if (name == constant) tokens_.fail(fmt::format("can't assign to '{}'", name));
   }
   return name;
+}
+
+void StatementParser::note_assignment(const AssignmentTarget& target) {
+  for (const AssignmentTarget& part : target.parts) note_assignment(part);
+  if (target.is_tuple) return;
+  if (target.attribute.empty()) {
+    names_.assign(target.name);
+  } else {
+    names_.read(target.name);  // the namespace that gets the attribute
+  }
 }
 
 AssignmentTarget StatementParser::parse_target_part(bool allows_attribute) {

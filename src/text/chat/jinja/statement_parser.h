@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "text/chat/jinja/expression_parser.h"
+#include "text/chat/jinja/frame_names.h"
 #include "text/chat/jinja/statements.h"
 #include "text/chat/jinja/token_stream.h"
 
@@ -16,7 +17,7 @@ namespace aurum::text::jinja {
 class StatementParser {
  public:
   StatementParser(std::vector<Token> tokens, std::string name)
-      : tokens_(std::move(tokens), std::move(name)), expressions_(tokens_) {}
+      : tokens_(std::move(tokens), std::move(name)), expressions_(tokens_, names_) {}
 
   Block parse();
 
@@ -29,6 +30,9 @@ class StatementParser {
   Block parse_until(Names ends, std::string_view opening);
   // The same, from the end of the opening tag.
   Block parse_body(Names ends, std::string_view opening);
+  // The same for a block with variables of its own.
+  Block parse_frame(const std::shared_ptr<FrameNames>& frame, Names ends, std::string_view opening);
+  Block parse_frame(Names ends, std::string_view opening);
   bool at_any(Names names) const;
   StatementPtr parse_statement();
   StatementPtr parse_output();
@@ -49,10 +53,13 @@ class StatementParser {
   AssignmentTarget parse_target(bool allows_attribute, std::string_view end_name = "");
   AssignmentTarget parse_target_part(bool allows_attribute);
   std::string parse_assigned_name();
-  void parse_signature(MacroDefinition& macro);
-  void parse_macro_body(MacroDefinition& macro, std::string_view end, std::string_view opening);
+  void note_assignment(const AssignmentTarget& target);
+  void parse_signature(MacroDefinition& macro, FrameNames& frame);
+  void parse_macro_body(MacroDefinition& macro, const std::shared_ptr<FrameNames>& frame,
+                        std::string_view end, std::string_view opening);
 
   TokenStream tokens_;
+  NameTracker names_;
   ExpressionParser expressions_;
   int nesting_ = 0;
   int num_loops_ = 0;         // around the statement, up to the macro it is in

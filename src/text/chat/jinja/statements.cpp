@@ -8,6 +8,7 @@ namespace aurum::text::jinja {
 
 Flow Block::run(Runtime& runtime) const {
   runtime.check_stack();
+  if (names_) runtime.begin_unset(names_->unset);
   for (const auto& statement : statements_) {
     runtime.line = statement->line();
     count_step();

@@ -7,6 +7,7 @@
 
 #include "text/chat/jinja/assignment.h"
 #include "text/chat/jinja/expressions.h"
+#include "text/chat/jinja/frame_names.h"
 #include "text/chat/jinja/macro.h"
 
 // The part of the syntax tree that prints and assigns.
@@ -31,12 +32,15 @@ class Block {
   void add(std::unique_ptr<const Statement> statement) {
     statements_.push_back(std::move(statement));
   }
+  // For a block with variables of its own: `names` are complete before it runs.
+  void set_names(std::shared_ptr<const FrameNames> names) { names_ = std::move(names); }
   Flow run(Runtime& runtime) const;
   // Runs in a scope of its own and returns what was printed.
   std::string render(Runtime& runtime, Flow& flow) const;
 
  private:
   std::vector<std::unique_ptr<const Statement>> statements_;
+  std::shared_ptr<const FrameNames> names_;  // null for the branches of an {% if %}
 };
 
 class TextOutput : public Statement {
