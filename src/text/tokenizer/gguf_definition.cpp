@@ -248,6 +248,10 @@ TokenizerDefinition define_from_gguf(const GgufVocabulary& v) {
                     "the model's tokenizer.json beside the file",
                     v.source));
   }
+  if (!v.token_types.empty() && v.token_types.size() != v.tokens.size()) {
+    throw FormatError(fmt::format("{}: tokenizer.ggml.token_type has {} entries for {} tokens",
+                                  v.source, v.token_types.size(), v.tokens.size()));
+  }
   TokenizerDefinition out;
   out.source = v.source;
   out.chat_templates = v.chat_templates;
