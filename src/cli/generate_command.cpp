@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/model_files.h"
+#include "cli/token_fields.h"
 #include "report/rate_line.h"
 #include "rollout/decoder_model.h"
 #include "rollout/local_rollout_source.h"
@@ -164,7 +165,7 @@ class Generator {
     }
     if (has_messages) return tokenizer_->encode(render(request), false).ids;
     if (!request["prompt"].is_string()) throw InputError("/prompt must be a string");
-    return tokenizer_->encode(request["prompt"].get<std::string>(), true).ids;
+    return encode_with_special_tokens(*tokenizer_, request["prompt"].get<std::string>()).ids;
   }
 
   std::string render(const ordered_json& request) const {

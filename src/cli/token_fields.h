@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -13,5 +14,9 @@ std::vector<text::TokenId> ids_field(const nlohmann::ordered_json& request, cons
 
 // [[begin, end], ...]
 nlohmann::ordered_json spans_json(const std::vector<text::ByteSpan>& spans);
+
+// Encodes with the special tokens that the tokenizer adds by itself. Warns, once per run, when the
+// text brings a BOS of its own, as a rendered chat does: the model would read two.
+text::Encoding encode_with_special_tokens(const text::Tokenizer& tokenizer, std::string_view text);
 
 }  // namespace aurum::cli

@@ -35,7 +35,9 @@ bool flag(const Json& request, const char* key) {
 
 Json answer_encode(const text::Tokenizer& tokenizer, const Json& request) {
   const auto input = field<std::string>(request, "text", "a string");
-  const text::Encoding encoding = tokenizer.encode(input, flag(request, "add_special_tokens"));
+  const text::Encoding encoding = flag(request, "add_special_tokens")
+                                      ? encode_with_special_tokens(tokenizer, input)
+                                      : tokenizer.encode(input, false);
   Json pieces = Json::array();
   for (const text::TokenId id : encoding.ids) pieces.push_back(tokenizer.piece(id));
   return {{"ids", encoding.ids}, {"spans", spans_json(encoding.spans)}, {"pieces", pieces}};

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
+#include "tests/support/json_lines.h"
 #include "tests/support/program.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/tiny_model.h"
@@ -10,6 +10,7 @@ namespace aurum::cli {
 namespace {
 
 using testing::HasSubstr;
+using testing_support::lines_of;
 using testing_support::ProgramResult;
 using testing_support::run_aurum;
 
@@ -24,13 +25,6 @@ class GenerateCommand : public testing::Test {
 
   testing_support::TemporaryFolder folder_;
 };
-
-std::vector<nlohmann::json> lines_of(const std::string& text) {
-  std::vector<nlohmann::json> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(nlohmann::json::parse(line));
-  return lines;
-}
 
 TEST_F(GenerateCommand, AnswersLinesInOrderWhateverTheirCompany) {
   const std::string chat = R"({"messages": [{"role": "user", "content": "hi"}], "seed": 3})";
