@@ -10,6 +10,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "weights/checkpoint.h"
+#include "weights/lora_adapter.h"
 
 namespace aurum::model {
 
@@ -28,14 +29,27 @@ struct PackedBatch {
 
 enum class ComputeDType { kFloat32, kBFloat16 };
 
+// A LoRA adapter to train over frozen weights.
+struct AdapterOptions {
+  weights::LoraConfig config;
+  std::uint64_t seed = 0;
+  bool uses_dropout = false;
+  // The values to begin with; without them A is random and B zero, as peft has it.
+  std::shared_ptr<const weights::LoraAdapter> start;
+};
+
 struct LoadOptions {
   ComputeDType dtype = ComputeDType::kBFloat16;
   bool trainable = false;       // parameters require gradients; blocks are expanded once
   bool keep_quantized = false;  // frozen only: GGUF blocks stay blocks, expanded tile by tile
   std::string device = "cpu";
+  // With `trainable`: only this adapter is trained. The embedding and the head are expanded even if
+  // the other weights keep their blocks.
+  std::optional<AdapterOptions> adapter;
 };
 
-// A parameter by its Hugging Face name. `decays`: weight decay applies (no bias, no norm weight).
+// A parameter by its Hugging Face name, or "model.layers.0.self_attn.q_proj.lora_A.weight" of an
+// adapter. `decays`: weight decay applies (no bias, no norm weight).
 struct NamedParameter {
   std::string name;
   at::Tensor* tensor;
@@ -63,6 +77,17 @@ class CausalLm {
   // Every trainable tensor, in a fixed order. Tied weights appear once.
   virtual std::vector<NamedParameter> parameters() = 0;
   virtual void set_gradient_checkpointing(bool enabled) = 0;
+
+  // Of the adapter that is trained; null when there is none.
+  virtual const weights::LoraConfig* adapter_config() const = 0;
+  // A frozen tensor under an adapter by its Hugging Face name, expanded in the compute dtype;
+  // undefined when the model has no such tensor.
+  virtual at::Tensor frozen_tensor(const std::string& name) const = 0;
+  // The same weights without the adapter, frozen. Shares their memory.
+  virtual std::unique_ptr<CausalLm> without_adapter() const = 0;
+  // Which dropout masks the adapter's next passes draw; nullopt: it drops nothing. The number must
+  // stay between a forward pass and its backward pass.
+  virtual void set_dropout_draw(std::optional<std::uint64_t> draw) = 0;
 };
 
 std::unique_ptr<CausalLm> load_causal_lm(const weights::Checkpoint& checkpoint,
@@ -73,5 +98,9 @@ std::unique_ptr<CausalLm> load_causal_lm(const weights::Checkpoint& checkpoint,
 // parameter: the optimizer's float32 master where there is one.
 void save_causal_lm(CausalLm& model, const std::string& folder, const std::string& dtype,
                     const std::function<at::Tensor(const NamedParameter&)>& weight_of);
+
+// Writes the adapter as peft does, in float32. `weight_of` as above.
+void save_adapter(CausalLm& model, const std::string& folder,
+                  const std::function<at::Tensor(const NamedParameter&)>& weight_of);
 
 }  // namespace aurum::model

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include "base/error.h"
 #include "model/causal_lm.h"
@@ -30,11 +31,12 @@ struct ForwardContext {
 
 class Transformer : public CausalLm {
  public:
-  Transformer(const weights::Checkpoint& checkpoint, const LoadOptions& options)
-      : config_(checkpoint.config()),
-        device_(options.device),
-        dtype_(options.dtype == ComputeDType::kFloat32 ? at::kFloat : at::kBFloat16),
-        weights_(load_transformer_weights(checkpoint, options)),
+  Transformer(ModelConfig config, at::Device device, at::ScalarType dtype,
+              TransformerWeights weights)
+      : config_(std::move(config)),
+        device_(device),
+        dtype_(dtype),
+        weights_(std::move(weights)),
         activation_{.kind = config_.activation,
                     .gated = config_.gated_mlp,
                     .clamped = config_.clamped_swiglu} {}
@@ -46,6 +48,17 @@ class Transformer : public CausalLm {
   at::Tensor head_rows(std::int64_t begin, std::int64_t end) override;
   std::vector<NamedParameter> parameters() override;
   void set_gradient_checkpointing(bool enabled) override { checkpointing_ = enabled; }
+  const weights::LoraConfig* adapter_config() const override {
+    return weights_.adapter_config ? &*weights_.adapter_config : nullptr;
+  }
+  at::Tensor frozen_tensor(const std::string& name) const override;
+  std::unique_ptr<CausalLm> without_adapter() const override {
+    return std::make_unique<Transformer>(config_, device_, dtype_,
+                                         model::without_adapter(weights_));
+  }
+  void set_dropout_draw(std::optional<std::uint64_t> draw) override {
+    if (weights_.dropout) weights_.dropout->draw = draw;
+  }
 
  private:
   at::Tensor embed(const PackedBatch& batch) const;
@@ -134,6 +147,8 @@ ForwardContext Transformer::make_context(const PackedBatch& batch) const {
 at::Tensor Transformer::hidden_states(const PackedBatch& batch) {
   at::Tensor x = embed(batch);
   const auto context = std::make_shared<const ForwardContext>(make_context(batch));
+  // A frozen embedding would let the first layer that is run again end the graph.
+  if (checkpointing_ && adapter_config() && c10::GradMode::is_enabled()) x.requires_grad_(true);
   const bool recompute = checkpointing_ && x.requires_grad();
   for (const TransformerLayer& layer : weights_.layers) {
     const auto run = [this, &layer, context](const at::Tensor& input) {
@@ -177,6 +192,14 @@ at::Tensor Transformer::head_rows(std::int64_t begin, std::int64_t end) {
   return head_weight().slice(0, begin, end);
 }
 
+at::Tensor Transformer::frozen_tensor(const std::string& name) const {
+  for (const FrozenTensor& frozen : weights_.frozen) {
+    if (frozen.name != name) continue;
+    return frozen.tensor.defined() ? frozen.tensor : expand(frozen.blocks, dtype_);
+  }
+  return {};
+}
+
 // Matrices decay; biases and norm weights do not.
 std::vector<NamedParameter> Transformer::parameters() {
   std::vector<NamedParameter> parameters;
@@ -190,7 +213,9 @@ std::vector<NamedParameter> Transformer::parameters() {
 
 std::unique_ptr<CausalLm> load_causal_lm(const weights::Checkpoint& checkpoint,
                                          const LoadOptions& options) {
-  return std::make_unique<Transformer>(checkpoint, options);
+  const auto dtype = options.dtype == ComputeDType::kFloat32 ? at::kFloat : at::kBFloat16;
+  return std::make_unique<Transformer>(checkpoint.config(), at::Device(options.device), dtype,
+                                       load_transformer_weights(checkpoint, options));
 }
 
 }  // namespace aurum::model

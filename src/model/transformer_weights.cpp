@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "base/error.h"
+#include "model/adapter_builder.h"
 #include "model/families/tensor_names.h"
 
 namespace aurum::model {
@@ -22,12 +23,18 @@ class Loader {
         config_(checkpoint.config()),
         options_(options),
         dtype_(options.dtype == ComputeDType::kFloat32 ? at::kFloat : at::kBFloat16),
-        names_(tensor_names(config_)) {}
+        names_(tensor_names(config_)) {
+    if (!options.adapter) return;
+    adapter_.emplace(*options.adapter, names_.input_major);
+    adapter_->refuse(names_.embedding);
+    adapter_->refuse(names_.head);
+  }
 
   TransformerWeights load() {
     TransformerWeights model;
     const std::int64_t hidden = config_.hidden_size;
-    model.embedding = linear({names_.embedding}, {config_.vocab_size}, hidden);
+    const bool keep_blocks = options_.keep_quantized && !options_.adapter;
+    model.embedding = linear({names_.embedding}, {config_.vocab_size}, hidden, keep_blocks);
     if (!names_.positions.empty()) {
       model.positions =
           leaf(names_.positions + ".weight", {config_.max_position_embeddings, hidden});
@@ -35,9 +42,14 @@ class Loader {
     for (std::int64_t i = 0; i < config_.num_layers; ++i) model.layers.push_back(layer(i));
     model.final_norm = norm(names_.final_norm, hidden);
     if (!config_.tie_word_embeddings && checkpoint_.contains(names_.head + ".weight")) {
-      model.head = linear({names_.head}, {config_.vocab_size}, hidden);
+      model.head = linear({names_.head}, {config_.vocab_size}, hidden, keep_blocks);
     }
     model.leaves = std::move(leaves_);
+    model.frozen = std::move(frozen_);
+    if (adapter_) {
+      model.adapter_config = adapter_->finish();
+      model.dropout = adapter_->dropout();
+    }
     return model;
   }
 
@@ -132,15 +144,38 @@ class Loader {
   }
 
   void add_leaf(const std::string& name, at::Tensor& tensor) {
-    if (!options_.trainable) return;
+    if (options_.adapter) frozen_.push_back({.name = name, .tensor = tensor, .blocks = {}});
+    if (!trains_weights()) return;
     tensor.requires_grad_(true);
     leaves_.push_back({name, tensor});
   }
 
+  bool trains_weights() const { return options_.trainable && !options_.adapter; }
+
   Linear layer_linear(const std::vector<std::string>& stems, const std::vector<std::int64_t>& rows,
                       std::int64_t columns) {
-    if (names_.input_major) return input_major_linear(stems.front(), rows.front(), columns);
-    return linear(stems, rows, columns);
+    Linear whole = names_.input_major ? input_major_linear(stems.front(), rows.front(), columns)
+                                      : linear(stems, rows, columns, options_.keep_quantized);
+    if (adapter_) add_low_rank(stems, rows, columns, whole);
+    return whole;
+  }
+
+  void add_low_rank(const std::vector<std::string>& stems, const std::vector<std::int64_t>& rows,
+                    std::int64_t columns, Linear& whole) {
+    std::int64_t row = 0;
+    for (std::size_t i = 0; i < stems.size(); ++i) {
+      if (auto part = adapter_->make(stems[i], row, rows[i], columns)) {
+        add_adapter_leaf(stems[i] + ".lora_A.weight", part->a);
+        add_adapter_leaf(stems[i] + ".lora_B.weight", part->b);
+        whole.low_rank.push_back(std::move(*part));
+      }
+      row += rows[i];
+    }
+  }
+
+  void add_adapter_leaf(const std::string& name, at::Tensor& tensor) {
+    tensor = tensor.to(dtype_).to(options_.device).requires_grad_(options_.trainable);
+    leaves_.push_back({name, tensor});
   }
 
   Linear input_major_linear(const std::string& stem, std::int64_t rows, std::int64_t columns) {
@@ -153,7 +188,7 @@ class Loader {
   }
 
   Linear linear(const std::vector<std::string>& stems, const std::vector<std::int64_t>& rows,
-                std::int64_t columns) {
+                std::int64_t columns, bool keep_blocks) {
     Linear linear;
     std::vector<weights::TensorView> views;
     for (std::size_t i = 0; i < stems.size(); ++i) {
@@ -162,7 +197,10 @@ class Loader {
     const bool has_blocks = std::any_of(views.begin(), views.end(), [](const auto& view) {
       return weights::is_block_quantized(view.dtype);
     });
-    if (options_.keep_quantized && has_blocks) {
+    if (keep_blocks && has_blocks) {
+      for (std::size_t i = 0; options_.adapter && i < stems.size(); ++i) {
+        frozen_.push_back({.name = stems[i] + ".weight", .tensor = {}, .blocks = views[i]});
+      }
       linear.blocks = std::move(views);
     } else {
       linear.weight = stack(views, columns).to(options_.device);
@@ -205,7 +243,7 @@ class Loader {
       at::Tensor part = whole.slice(0, row, row + rows[i]).detach();
       row += rows[i];
       add_leaf(stems[i] + suffix, part);
-      leaves.push_back({stems[i] + suffix, part});
+      if (trains_weights()) leaves.push_back({stems[i] + suffix, part});
     }
   }
 
@@ -215,9 +253,23 @@ class Loader {
   at::ScalarType dtype_;
   TensorNames names_;
   std::vector<Leaf> leaves_;
+  std::vector<FrozenTensor> frozen_;
+  std::optional<AdapterBuilder> adapter_;
 };
 
 }  // namespace
+
+TransformerWeights without_adapter(TransformerWeights weights) {
+  for (TransformerLayer& layer : weights.layers) {
+    for (Linear* linear : {&layer.qkv, &layer.output, &layer.mlp.gate_up, &layer.mlp.down}) {
+      linear->low_rank.clear();
+    }
+  }
+  weights.leaves.clear();
+  weights.adapter_config.reset();
+  weights.dropout.reset();
+  return weights;
+}
 
 TransformerWeights load_transformer_weights(const Checkpoint& checkpoint,
                                             const LoadOptions& options) {

@@ -23,6 +23,13 @@ struct TransformerLayer {
   bool is_sparse = false;
 };
 
+// A tensor that an adapter leaves as it is: in memory, or in its file's blocks.
+struct FrozenTensor {
+  std::string name;
+  at::Tensor tensor;  // undefined: it is in `blocks`
+  weights::TensorView blocks;
+};
+
 struct TransformerWeights {
   Linear embedding;
   at::Tensor positions;  // [max positions, hidden]; learned positions only
@@ -31,7 +38,14 @@ struct TransformerWeights {
   std::optional<Linear> head;  // absent when tied
   // Every trainable tensor in the order of the forward pass; the tensors are owned here.
   std::vector<Leaf> leaves;
+  // Under an adapter only.
+  std::vector<FrozenTensor> frozen;
+  std::optional<weights::LoraConfig> adapter_config;
+  std::shared_ptr<AdapterDropout> dropout;
 };
+
+// The same without its adapter. The tensors are shared.
+TransformerWeights without_adapter(TransformerWeights weights);
 
 // Puts the layers together from a checkpoint. Throws FormatError for a missing or misshapen tensor
 // and InputError for a family that can teach but not be trained.

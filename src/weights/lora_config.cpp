@@ -99,6 +99,11 @@ class Reader {
     } else {
       config.target_modules = get<std::vector<std::string>>("target_modules", {});
     }
+    if (const Json* left_out = find("exclude_modules"); left_out && left_out->is_string()) {
+      config.exclude_pattern = left_out->get<std::string>();
+    } else {
+      config.exclude_modules = get<std::vector<std::string>>("exclude_modules", {});
+    }
     config.modules_to_save = get<std::vector<std::string>>("modules_to_save", {});
     config.rank_pattern = get<std::map<std::string, std::int64_t>>("rank_pattern", {});
     config.alpha_pattern = get<std::map<std::string, double>>("alpha_pattern", {});
@@ -130,6 +135,9 @@ double LoraConfig::scale_of(std::string_view module_name, std::int64_t actual_ra
 }
 
 bool LoraConfig::targets(std::string_view module_name) const {
+  const auto is_named = [&](const std::string& end) { return ends_with_part(module_name, end); };
+  if (std::ranges::any_of(exclude_modules, is_named)) return false;
+  if (!exclude_pattern.empty() && matches_fully(exclude_pattern, module_name)) return false;
   const bool is_head = ends_with_part(module_name, "lm_head");
   if (target_pattern == kAllLinear) return !is_head;
   if (!target_pattern.empty()) return matches_fully(target_pattern, module_name);
@@ -166,6 +174,8 @@ std::string lora_config_json(const LoraConfig& config) {
   json["init_lora_weights"] = true;
   json["target_modules"] =
       config.target_pattern.empty() ? Json(config.target_modules) : Json(config.target_pattern);
+  json["exclude_modules"] = null_if_empty(
+      config.exclude_pattern.empty() ? Json(config.exclude_modules) : Json(config.exclude_pattern));
   json["modules_to_save"] = null_if_empty(Json(config.modules_to_save));
   json["rank_pattern"] = config.rank_pattern;
   json["alpha_pattern"] = config.alpha_pattern;

@@ -19,6 +19,9 @@ struct LoraConfig {
   // whose whole name it matches. "all-linear" in either means every linear layer but the head.
   std::vector<std::string> target_modules;
   std::string target_pattern;
+  // Targets that are left out all the same, in the same two notations.
+  std::vector<std::string> exclude_modules;
+  std::string exclude_pattern;
   std::vector<std::string> modules_to_save;  // trained whole
   // Exceptions by pattern, which the end of a module's name must match after a dot.
   std::map<std::string, std::int64_t> rank_pattern;

@@ -65,6 +65,23 @@ TEST(LoraAdapter, TellsTheTargetsOfEveryNotation) {
   }
 }
 
+TEST(LoraAdapter, LeavesOutExcludedTargets) {
+  LoraConfig config;
+  config.target_pattern = "all-linear";
+  config.exclude_modules = {"k_proj", "1.self_attn.v_proj"};
+  EXPECT_FALSE(config.targets("model.layers.0.self_attn.k_proj"));
+  EXPECT_FALSE(config.targets("model.layers.1.self_attn.v_proj"));
+  EXPECT_TRUE(config.targets("model.layers.0.self_attn.v_proj"));
+  const LoraConfig again = parse_lora_config(lora_config_json(config), "again");
+  EXPECT_EQ(again.exclude_modules, config.exclude_modules);
+  config.exclude_modules.clear();
+  config.exclude_pattern = R"(.*\.layers\.0\..*)";
+  EXPECT_FALSE(config.targets("model.layers.0.self_attn.v_proj"));
+  EXPECT_TRUE(config.targets("model.layers.1.self_attn.v_proj"));
+  EXPECT_EQ(parse_lora_config(lora_config_json(config), "again").exclude_pattern,
+            config.exclude_pattern);
+}
+
 TEST(LoraAdapter, ScalesByAlphaOverRank) {
   LoraConfig config;
   config.alpha = 8;

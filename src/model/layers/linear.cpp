@@ -78,6 +78,93 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
   }
 };
 
+at::Tensor frozen_product(const Linear& linear, const at::Tensor& x) {
+  const at::Tensor weight =
+      linear.blocks.empty() ? linear.weight : expand_to_scratch(linear.blocks, x.scalar_type());
+  return at::linear(x, linear.input_major ? weight.t() : weight, optional_tensor(linear.bias));
+}
+
+at::Tensor frozen_product_backward(const Linear& linear, const at::Tensor& dy) {
+  if (!linear.blocks.empty()) return dy.mm(expand_to_scratch(linear.blocks, dy.scalar_type()));
+  return dy.mm(linear.input_major ? linear.weight.t() : linear.weight);
+}
+
+at::Tensor times_mask(const at::Tensor& x, const at::Tensor& mask) {
+  return mask.defined() ? x * mask : x;
+}
+
+// Adds scale * B A dropout(x) to the adapter's part of y; returns A dropout(x).
+at::Tensor add_low_rank(const LowRank& part, const AdapterDropout& dropout, const at::Tensor& x,
+                        at::Tensor& y) {
+  const at::Tensor inner =
+      times_mask(x, dropout_mask(dropout, part.module, x)).mm(part.a.detach().t());
+  y.slice(1, part.begin, part.end).addmm_(inner, part.b.detach().t(), 1.0, part.scale);
+  return inner;
+}
+
+struct DropoutHolder : torch::CustomClassHolder {
+  explicit DropoutHolder(AdapterDropout d) : dropout(d) {}
+  AdapterDropout dropout;
+};
+
+// A frozen W, in blocks or not, and its adapters. Keeps x and each A dropout(x); W is expanded and
+// the masks are drawn again in the backward pass.
+class FrozenLinearFunction : public torch::autograd::Function<FrozenLinearFunction> {
+ public:
+  // `leaves` is what autograd gives gradients to: A and B of each adapter.
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, at::TensorList,
+                            const Linear* linear) {
+    at::Tensor y = frozen_product(*linear, x);
+    variable_list saved{x};
+    AdapterDropout dropout;
+    for (const LowRank& part : linear->low_rank) {
+      dropout = *part.dropout;
+      saved.push_back(add_low_rank(part, dropout, x, y));
+    }
+    context->save_for_backward(saved);
+    context->saved_data["linear"] = reinterpret_cast<std::int64_t>(linear);
+    context->saved_data["dropout"] =
+        c10::IValue::make_capsule(c10::make_intrusive<DropoutHolder>(dropout));
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const auto* linear = reinterpret_cast<const Linear*>(context->saved_data["linear"].toInt());
+    const auto holder = c10::static_intrusive_pointer_cast<DropoutHolder>(
+        context->saved_data["dropout"].toCapsule());
+    const at::Tensor &x = saved[0], &dy = gradients[0];
+    variable_list result(1);
+    if (context->needs_input_grad(0)) result[0] = frozen_product_backward(*linear, dy);
+    for (std::size_t i = 0; i < linear->low_rank.size(); ++i) {
+      const LowRank& part = linear->low_rank[i];
+      const at::Tensor mask = dropout_mask(holder->dropout, part.module, x);
+      const at::Tensor dpart = dy.slice(1, part.begin, part.end) * part.scale;
+      const at::Tensor dinner = dpart.mm(part.b.detach());
+      result.push_back(dinner.t().mm(times_mask(x, mask)));
+      result.push_back(dpart.t().mm(saved[i + 1]));
+      if (result[0].defined()) result[0].add_(times_mask(dinner.mm(part.a.detach()), mask));
+    }
+    result.emplace_back();
+    return result;
+  }
+};
+
+at::Tensor run_frozen(const Linear& linear, const at::Tensor& x) {
+  const bool keeps_graph = at::GradMode::is_enabled();
+  if (keeps_graph && (!linear.blocks.empty() || !linear.low_rank.empty())) {
+    std::vector<at::Tensor> leaves;
+    for (const LowRank& part : linear.low_rank) {
+      leaves.push_back(part.a);
+      leaves.push_back(part.b);
+    }
+    return FrozenLinearFunction::apply(x, at::TensorList(leaves), &linear);
+  }
+  at::Tensor y = frozen_product(linear, x);
+  for (const LowRank& part : linear.low_rank) add_low_rank(part, *part.dropout, x, y);
+  return y;
+}
+
 }  // namespace
 
 void expand_into(const weights::TensorView& view, std::int64_t first, at::Tensor out) {
@@ -108,10 +195,8 @@ at::Tensor expand_rows(const weights::TensorView& view, std::int64_t begin, std:
 }
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
-  if (!blocks.empty()) {
-    return at::linear(x, expand_to_scratch(blocks, x.scalar_type()), optional_tensor(bias));
-  }
-  if (weight_leaves.empty() || !at::GradMode::is_enabled()) {
+  if (weight_leaves.empty()) return run_frozen(*this, x);
+  if (!at::GradMode::is_enabled()) {
     return at::linear(x, input_major ? weight.t() : weight, optional_tensor(bias));
   }
   std::vector<at::Tensor> leaves;

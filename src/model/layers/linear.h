@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "model/layers/low_rank.h"
 #include "weights/checkpoint.h"
 
 namespace aurum::model {
@@ -29,15 +30,16 @@ struct Leaf {
 // one W, so that they run as one product; each keeps its own leaf, a view of its rows.
 //
 // A frozen W may stay in its file's blocks: it is then expanded right before each product, into
-// memory that all such products of a thread share.
+// memory that all such products of a thread share, forward and backward.
 struct Linear {
   at::Tensor weight;  // [out, in], or [in, out] if input_major; undefined while there are blocks
   at::Tensor bias;    // [out] or undefined
   bool input_major = false;
   std::vector<weights::TensorView> blocks;
   std::vector<Leaf> weight_leaves, bias_leaves;  // trainable only
+  std::vector<LowRank> low_rank;                 // adapters over a frozen W
 
-  // x [tokens, in] -> [tokens, out]. Leaves that require gradients receive them.
+  // x [tokens, in] -> [tokens, out]. Leaves that require gradients receive them, and so does x.
   at::Tensor operator()(const at::Tensor& x) const;
 };
 
