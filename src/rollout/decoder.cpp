@@ -41,12 +41,6 @@ void add_row(const WeightMatrix& matrix, std::int64_t row, float scale, float* o
   }
 }
 
-std::vector<WeightMatrix> views_of(const std::vector<LinearWeights>& parts) {
-  std::vector<WeightMatrix> views;
-  for (const LinearWeights& part : parts) views.push_back(part.view());
-  return views;
-}
-
 std::int64_t total_rows(std::span<const WeightMatrix> parts) {
   std::int64_t rows = 0;
   for (const WeightMatrix& part : parts) rows += part.rows;
@@ -59,6 +53,34 @@ void product(std::span<const WeightMatrix> parts, const std::vector<float>& inpu
   const auto needed = static_cast<std::size_t>(batch * total_rows(parts));
   if (out.size() < needed) out.resize(needed);
   model::linear(parts, input.data(), batch, out.data());
+}
+
+// Adds scale * b a input to the columns of out [batch, stride] that begin at `first`.
+void add_low_rank(const LowRankWeights& part, const std::vector<float>& input, std::int64_t batch,
+                  std::int64_t first, std::int64_t stride, std::vector<float>& out) {
+  std::vector<float> inner, added;
+  product({&part.a, 1}, input, batch, inner);
+  product({&part.b, 1}, inner, batch, added);
+  for (std::int64_t t = 0; t < batch; ++t) {
+    const float* from = added.data() + t * part.b.rows;
+    float* to = out.data() + t * stride + first;
+    for (std::int64_t i = 0; i < part.b.rows; ++i) to[i] += part.scale * from[i];
+  }
+}
+
+// The fused product with the adapters of its parts. Returns the width of `out`.
+std::int64_t adapted_product(std::span<const LinearWeights> parts, const std::vector<float>& input,
+                             std::int64_t batch, std::vector<float>& out) {
+  std::vector<WeightMatrix> views;
+  for (const LinearWeights& part : parts) views.push_back(part.view());
+  product(views, input, batch, out);
+  const std::int64_t stride = total_rows(views);
+  std::int64_t first = 0;
+  for (const LinearWeights& part : parts) {
+    if (part.low_rank) add_low_rank(*part.low_rank, input, batch, first, stride, out);
+    first += part.matrix.rows;
+  }
+  return stride;
 }
 
 // act(gate) * up of one token; `up` null means 1.
@@ -185,8 +207,7 @@ void Decoder::run_layer(std::size_t index, std::span<const DecodeToken> tokens) 
   scratch_.normed.resize(scratch_.residual.size());
   norm_rows(layer.input_norm, batch, scratch_.residual.data(), scratch_.normed.data());
   run_attention(index, tokens);
-  const WeightMatrix output = layer.output.view();
-  product({&output, 1}, scratch_.attended, batch, scratch_.branch);
+  adapted_product({&layer.output, 1}, scratch_.attended, batch, scratch_.branch);
   add_branch(layer.post_attention_norm, batch);
   norm_rows(layer.mlp_norm, batch, scratch_.residual.data(), scratch_.normed.data());
   if (layer.experts.empty()) {
@@ -200,13 +221,12 @@ void Decoder::run_layer(std::size_t index, std::span<const DecodeToken> tokens) 
 void Decoder::run_attention(std::size_t index, std::span<const DecodeToken> tokens) {
   const ModelConfig& config = model_.config;
   const auto batch = static_cast<std::int64_t>(tokens.size());
-  const std::vector<WeightMatrix> qkv = views_of(model_.layers[index].qkv);
-  product(qkv, scratch_.normed, batch, scratch_.qkv);
+  const std::int64_t stride =
+      adapted_product(model_.layers[index].qkv, scratch_.normed, batch, scratch_.qkv);
   parallel_for(batch, kPointwiseGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = begin; t < end; ++t) prepare_heads(index, tokens[t], t);
   });
   const std::int64_t query_size = shape_.num_heads * shape_.head_dim;
-  const std::int64_t stride = total_rows(qkv);
   scratch_.attended.resize(static_cast<std::size_t>(batch * query_size));
   const std::int64_t window = config.sliding_window.empty() ? 0 : config.sliding_window[index];
   model::AttentionShape shape = shape_;
@@ -265,10 +285,8 @@ void Decoder::rotate(const float* cos_sin, std::int64_t num_heads, float* heads)
 
 void Decoder::run_mlp(const DecoderMlp& mlp, const std::vector<float>& in, std::int64_t batch,
                       std::vector<float>& out) {
-  const std::vector<WeightMatrix> parts = views_of(mlp.gate_up);
-  product(parts, in, batch, scratch_.gate_up);
+  const std::int64_t stride = adapted_product(mlp.gate_up, in, batch, scratch_.gate_up);
   const std::int64_t width = mlp.down.matrix.cols;
-  const std::int64_t stride = total_rows(parts);
   const bool gated = model_.config.gated_mlp;
   AURUM_CHECK(stride == (gated ? 2 * width : width), "MLP of {} and {}", stride, width);
   scratch_.activated.resize(static_cast<std::size_t>(batch * width));
@@ -279,8 +297,7 @@ void Decoder::run_mlp(const DecoderMlp& mlp, const std::vector<float>& in, std::
                scratch_.activated.data() + t * width);
     }
   });
-  const WeightMatrix down = mlp.down.view();
-  product({&down, 1}, scratch_.activated, batch, out);
+  adapted_product({&mlp.down, 1}, scratch_.activated, batch, out);
 }
 
 // Each expert runs once, on the tokens that chose it; a token adds its experts up in their order.

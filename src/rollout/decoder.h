@@ -18,10 +18,17 @@ struct NormWeights {
   std::vector<float> weight, bias;
 };
 
+// An adapter's correction of a matrix: scale * b a, borrowed.
+struct LowRankWeights {
+  model::WeightMatrix a, b;  // [rank, cols] and [rows, rank]
+  float scale = 1.0f;
+};
+
 // A borrowed matrix with an owned float32 copy of its bias.
 struct LinearWeights {
   model::WeightMatrix matrix;
   std::vector<float> bias;
+  std::optional<LowRankWeights> low_rank;
 
   model::WeightMatrix view() const {
     model::WeightMatrix with_bias = matrix;

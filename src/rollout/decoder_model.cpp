@@ -35,8 +35,8 @@ std::shared_ptr<const void> transpose_as(const MemoryTensor& tensor) {
 // Builds the parts of one model; every name is looked up in one place.
 class Builder {
  public:
-  Builder(const ModelConfig& config, const FindTensor& find)
-      : config_(config), names_(model::tensor_names(config)), find_(find) {}
+  Builder(const ModelConfig& config, const FindTensor& find, const weights::LoraConfig* adapter)
+      : config_(config), names_(model::tensor_names(config)), find_(find), adapter_(adapter) {}
 
   DecoderModel build() {
     DecoderModel model;
@@ -59,8 +59,9 @@ class Builder {
     return *tensor;
   }
 
-  WeightMatrix matrix(const std::string& stem) const {
-    const MemoryTensor tensor = require(stem + ".weight");
+  WeightMatrix matrix(const std::string& stem) const { return whole(require(stem + ".weight")); }
+
+  static WeightMatrix whole(const MemoryTensor& tensor) {
     return {.data = tensor.data,
             .is_bfloat16 = tensor.is_bfloat16,
             .rows = tensor.rows,
@@ -79,7 +80,15 @@ class Builder {
 
   LinearWeights linear(const std::string& stem) {
     if (names_.input_major) return transposed(stem);
-    return {.matrix = matrix(stem), .bias = floats(stem + ".bias")};
+    return {.matrix = matrix(stem), .bias = floats(stem + ".bias"), .low_rank = low_rank(stem)};
+  }
+
+  std::optional<LowRankWeights> low_rank(const std::string& stem) const {
+    const auto a = adapter_ == nullptr ? std::nullopt : find_(stem + ".lora_A.weight");
+    if (!a) return std::nullopt;
+    return LowRankWeights{.a = whole(*a),
+                          .b = whole(require(stem + ".lora_B.weight")),
+                          .scale = static_cast<float>(adapter_->scale_of(stem, a->rows))};
   }
 
   // From [in, out].
@@ -91,7 +100,8 @@ class Builder {
                        .is_bfloat16 = tensor.is_bfloat16,
                        .rows = tensor.cols,
                        .cols = tensor.rows},
-            .bias = floats(stem + ".bias")};
+            .bias = floats(stem + ".bias"),
+            .low_rank = low_rank(stem)};
   }
 
   NormWeights norm(const std::string& stem) const {
@@ -139,6 +149,7 @@ class Builder {
   const ModelConfig& config_;
   model::TensorNames names_;
   const FindTensor& find_;
+  const weights::LoraConfig* adapter_;
   std::vector<std::shared_ptr<const void>> owned_;
 };
 
@@ -155,23 +166,29 @@ MemoryTensor view_of(const at::Tensor& tensor, const std::string& name) {
 
 }  // namespace
 
-DecoderModel make_decoder_model(const ModelConfig& config, const FindTensor& find) {
-  return Builder(config, find).build();
+DecoderModel make_decoder_model(const ModelConfig& config, const FindTensor& find,
+                                const weights::LoraConfig* adapter) {
+  return Builder(config, find, adapter).build();
 }
 
 DecoderModel make_decoder_model(model::CausalLm& model) {
   // Frozen models list no parameters, and may hold blocks only.
   AURUM_CHECK(!model.parameters().empty(), "a frozen model generates from its checkpoint");
-  std::map<std::string, MemoryTensor> tensors;
+  std::map<std::string, at::Tensor> parameters;
   for (const model::NamedParameter& parameter : model.parameters()) {
-    tensors.emplace(parameter.name, view_of(*parameter.tensor, parameter.name));
+    parameters.emplace(parameter.name, *parameter.tensor);
   }
-  return make_decoder_model(model.config(),
-                            [&](const std::string& name) -> std::optional<MemoryTensor> {
-                              const auto found = tensors.find(name);
-                              if (found == tensors.end()) return std::nullopt;
-                              return found->second;
-                            });
+  auto kept = std::make_shared<std::vector<at::Tensor>>();
+  const auto find = [&](const std::string& name) -> std::optional<MemoryTensor> {
+    const auto found = parameters.find(name);
+    kept->push_back(found == parameters.end() ? model.frozen_tensor(name) : found->second);
+    if (!kept->back().defined()) return std::nullopt;
+    return view_of(kept->back(), name);
+  };
+  DecoderModel decoder = make_decoder_model(model.config(), find, model.adapter_config());
+  using Keep = std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>;
+  decoder.keep_alive = std::make_shared<Keep>(decoder.keep_alive, kept);
+  return decoder;
 }
 
 }  // namespace aurum::rollout

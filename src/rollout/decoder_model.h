@@ -23,10 +23,13 @@ using FindTensor = std::function<std::optional<MemoryTensor>(const std::string& 
 
 // Puts a decoder together from named tensors. The large ones are borrowed (the caller sets
 // `keep_alive`); norms and biases are copied, GPT-2's [in, out] matrices are transposed into memory
-// of their own. Throws InputError that names a missing tensor.
-DecoderModel make_decoder_model(const weights::ModelConfig& config, const FindTensor& find);
+// of their own. With `adapter`, "STEM.lora_A.weight" and "STEM.lora_B.weight" correct a matrix
+// where they are found. Throws InputError that names a missing tensor.
+DecoderModel make_decoder_model(const weights::ModelConfig& config, const FindTensor& find,
+                                const weights::LoraConfig* adapter = nullptr);
 
-// Views of a trainable model's own weights, as they are now. `model` must outlive the result.
+// Views of a trainable model's own weights and adapter, as they are now. `model` must outlive the
+// result.
 DecoderModel make_decoder_model(model::CausalLm& model);
 
 // Straight from files: tensors that are stored in the wanted dtype are used where they are mapped,

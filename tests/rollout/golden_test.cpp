@@ -64,6 +64,35 @@ TEST_P(GoldenDecoder, GivesARowTheSameCompletionInAnyBatch) {
   }
 }
 
+class AdaptedDecoder : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(AdaptedDecoder, HasTheLogitsOfThePackedPassAfterEveryUpdate) {
+  const c10::NoGradGuard no_grad;
+  model::AdapterOptions adapter{.seed = 2};
+  adapter.config.target_pattern = "all-linear";
+  adapter.config.alpha = 4.0;
+  const auto packed = model::load_causal_lm(
+      GoldenModel(GetParam()),
+      {.dtype = model::ComputeDType::kFloat32, .trainable = true, .adapter = adapter});
+  LocalRolloutSource source(*packed, {}, packed->config().vocab_size);
+  at::manual_seed(1);
+  for (const double size : {0.0, 0.1, 0.3}) {
+    for (const model::NamedParameter& parameter : packed->parameters()) {
+      if (parameter.name.ends_with("lora_B.weight")) parameter.tensor->normal_(0.0, size);
+    }
+    source.sync_weights();
+    model::PackedBatch batch;
+    batch.add_row(GoldenModel::rows()[0]);
+    const at::Tensor expected = packed->logits(packed->hidden_states(batch))[-1];
+    const std::vector<float> logits = source.next_token_logits(GoldenModel::rows()[0]);
+    EXPECT_TRUE(at::tensor(logits).allclose(expected, 1e-4, 1e-4)) << size;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, AdaptedDecoder,
+                         ::testing::ValuesIn(testing_support::golden_students()),
+                         [](const auto& parameter) { return parameter.param; });
+
 INSTANTIATE_TEST_SUITE_P(Families, GoldenDecoder,
                          ::testing::ValuesIn(testing_support::golden_models()),
                          [](const auto& parameter) { return parameter.param; });
