@@ -21,6 +21,7 @@
 #include "cli/loss_options.h"
 #include "cli/model_files.h"
 #include "cli/training_data.h"
+#include "cli/training_models.h"
 #include "config/reference.h"
 #include "config/support.h"
 #include "data/example.h"
@@ -159,18 +160,6 @@ void check_rollout_prompts(const std::vector<data::Example>& examples,
   }
 }
 
-std::unique_ptr<model::CausalLm> load_student(const weights::Checkpoint& checkpoint,
-                                              const config::TrainingConfig& config) {
-  const bool full_precision =
-      config.model.torch_dtype_str == "float32" && config.training.mixed_precision_dtype == "NONE";
-  auto student = model::load_causal_lm(
-      checkpoint,
-      {.dtype = full_precision ? model::ComputeDType::kFloat32 : model::ComputeDType::kBFloat16,
-       .trainable = true});
-  student->set_gradient_checkpointing(config.training.enable_gradient_checkpointing);
-  return student;
-}
-
 std::optional<fs::path> checkpoint_to_resume(const config::TrainingParams& training,
                                              const train::RunFolder& folder) {
   if (training.resume_from_checkpoint) return *training.resume_from_checkpoint;
@@ -259,16 +248,15 @@ void run_training(const TrainArguments& arguments) {
   drop_empty_rows(examples.train, rows);
   check_rollout_prompts(examples.train, rows, training.gold.lmbda);
 
-  const auto student_checkpoint = open_model(config.model.model_name);
-  const auto teacher_checkpoint = open_model(*training.gold.teacher_model_name_or_path);
+  const TrainingModelFiles files = open_training_models(config);
   const bool resume =
       training.try_resume_from_last_checkpoint || training.resume_from_checkpoint.has_value();
   const train::RunFolder folder(training.output_dir, resume, arguments.overwrite);
 
-  const auto student = load_student(*student_checkpoint, config);
-  const auto teacher = model::load_causal_lm(*teacher_checkpoint, {.keep_quantized = true});
+  const TrainingModels models = load_training_models(files, config);
+  model::CausalLm& student = *models.student;
   const text::Tokenizer& tokenizer = *rows.student().tokenizer;
-  rollout::LocalRolloutSource rollouts(*student, tokenizer.special_tokens().end_of_turn,
+  rollout::LocalRolloutSource rollouts(student, tokenizer.special_tokens().end_of_turn,
                                        tokenizer.vocab_size());
   const loss::VocabularyPair vocabulary =
       train::match_vocabularies(tokenizer, *rows.teacher().tokenizer, rows.student().end_of_turn(),
@@ -280,8 +268,8 @@ void run_training(const TrainArguments& arguments) {
   std::function<void(const train::Progress&)> save_checkpoint;
   train::Trainer trainer(
       settings,
-      {.student = *student,
-       .teacher = *teacher,
+      {.student = student,
+       .teacher = *models.teacher,
        .rollouts = rollouts,
        .rows = rows,
        .vocabulary = vocabulary,
@@ -293,7 +281,7 @@ void run_training(const TrainArguments& arguments) {
        .should_stop = [] { return interrupted.load(); }});
   const train::RunFacts facts = run_facts(settings, trainer.steps_per_epoch());
   save_checkpoint = [&](const train::Progress& progress) {
-    folder.save_checkpoint(progress, facts, *student, tokenizer, trainer.optimizer());
+    folder.save_checkpoint(progress, facts, student, tokenizer, trainer.optimizer());
   };
 
   train::Progress progress;
@@ -303,7 +291,7 @@ void run_training(const TrainArguments& arguments) {
     rollouts.sync_weights();
     log_info("resuming after step {} from {}", progress.num_steps, checkpoint->string());
   }
-  train::write_run_records(folder.path(), config::to_yaml(config), *student);
+  train::write_run_records(folder.path(), config::to_yaml(config), student);
   log.emplace(folder.path(), tensorboard_folder(training), checkpoint ? progress.num_steps : -1,
               settings.max_steps);
 
@@ -321,7 +309,7 @@ void run_training(const TrainArguments& arguments) {
         {.model_card = train::model_card(names, settings, folder.path() / telemetry::kMetricsFile),
          .train_seconds = elapsed.count(),
          .num_steps = trainer.progress().num_steps - progress.num_steps},
-        *student, tokenizer, trainer.optimizer());
+        student, tokenizer, trainer.optimizer());
   }
   log_info("done: {}", folder.path().string());
 }

@@ -76,7 +76,7 @@ struct GoldParams {
     visit("max_completion_length", self.max_completion_length,
           acts("Most new tokens of a rollout.").at_least(1).in("tokens"));
     visit("disable_dropout", self.disable_dropout,
-          ignored("Sets every dropout of the student to 0.", "models here have no dropout"));
+          acts("Sets every dropout of the student, peft.lora_dropout, to 0."));
     visit("seq_kd", self.seq_kd,
           refused("Sequence-level KD: off-policy rows use completions of the teacher, with cross "
                   "entropy.",

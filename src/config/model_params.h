@@ -39,9 +39,10 @@ struct ModelParams {
     visit("model_name", self.model_name,
           acts("The student: a Hugging Face folder, a .gguf file or a hub id.").required());
     visit("adapter_model", self.adapter_model,
-          refused("A LoRA adapter to start from.", "merge it into the model first"));
+          acts("A LoRA adapter to start from: added into the weights, or trained on as it is "
+               "configured with training.use_peft: true."));
     visit("adapter_trainable", self.adapter_trainable,
-          ignored("Goes on training that adapter.", "there is no adapter_model"));
+          ignored("Goes on training that adapter.", "training.use_peft: true does"));
     visit("tokenizer_name", self.tokenizer_name,
           acts("The student's tokenizer; null takes the one beside the model."));
     visit("tokenizer_pad_token", self.tokenizer_pad_token,

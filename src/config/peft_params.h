@@ -33,25 +33,26 @@ struct PeftParams {
   std::string peft_save_mode = "ADAPTER_ONLY";
 
   static void fields(auto& self, auto&& visit) {
-    visit("lora_r", self.lora_r, ignored("Rank of the adapter.", kNoPeft).at_least(1));
-    visit("lora_alpha", self.lora_alpha,
-          ignored("The adapter is scaled by lora_alpha / lora_r.", kNoPeft));
+    visit("lora_r", self.lora_r, acts("Rank of the adapter.").at_least(1));
+    visit("lora_alpha", self.lora_alpha, acts("The adapter is scaled by lora_alpha / lora_r."));
     visit("lora_dropout", self.lora_dropout,
-          ignored("Dropout in front of the adapter.", kNoPeft).between(0, 1));
+          acts("Dropout in front of the adapter, with training.gold.disable_dropout: false.")
+              .between(0, 1));
     visit("lora_target_modules", self.lora_target_modules,
-          ignored("Names of the linear layers that get an adapter; null is the model's usual set.",
-                  kNoPeft));
+          acts("Names, or ends of names, of the linear layers that get an adapter; all-linear "
+               "is all of them but the head, null the model's usual set (q_proj and v_proj)."));
     visit("lora_exclude_modules", self.lora_exclude_modules,
-          ignored("Names of layers that get none.", kNoPeft));
+          acts("Names, or ends of names, of layers that get none."));
     visit("lora_target_parameters", self.lora_target_parameters,
           refused("Names of bare parameters that get an adapter.", "use lora_target_modules"));
     visit("lora_modules_to_save", self.lora_modules_to_save,
-          ignored("Names of layers that are trained whole beside the adapter.", kNoPeft));
+          refused("Names of layers that are trained whole beside the adapter.",
+                  "remove it, or set training.use_peft: false to train all layers whole"));
     visit("lora_bias", self.lora_bias,
           refused("Which biases are trained.", "set it to none")
               .one_of({{"none"}, {"all"}, {"lora_only"}}));
     visit("lora_init_weights", self.lora_init_weights,
-          ignored("How the adapter starts.", kNoPeft)
+          refused("How the adapter starts.", "set it to DEFAULT: A is random and B is zero")
               .one_of({{"DEFAULT"},
                        {"RANDOM"},
                        {"GAUSSIAN"},
@@ -70,9 +71,9 @@ struct PeftParams {
                        {"FEATURE_EXTRACTION"}}));
     quantization_fields(self, visit);
     visit("peft_save_mode", self.peft_save_mode,
-          ignored("What the final folder holds: the adapter, adapter and base model, or merged "
+          refused("What the final folder holds: the adapter, adapter and base model, or merged "
                   "weights.",
-                  kNoPeft)
+                  "set it to ADAPTER_ONLY, and merge with aurum convert MODEL OUT --adapter RUN")
               .one_of({{"ADAPTER_ONLY"}, {"ADAPTER_AND_BASE_MODEL"}, {"MERGED"}}));
   }
 

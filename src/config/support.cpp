@@ -95,6 +95,16 @@ void classify_argument(const SetKey& key, KeyClasses& classes) {
   }
 }
 
+// Why a key about the adapter has no effect in this configuration; "" when it has one.
+std::string idle_adapter_key(const std::string& path, const TrainingConfig& config) {
+  if (!path.starts_with("peft.")) return "";
+  if (!config.training.use_peft) return kNoPeft;
+  if (path == "peft.lora_dropout" && config.training.gold.disable_dropout) {
+    return "training.gold.disable_dropout is true";
+  }
+  return "";
+}
+
 // A default is honoured whatever the key, and so is switching off what is not there.
 void classify_key(const SetKey& key, const KnownKey& known, const Json& value,
                   KeyClasses& classes) {
@@ -122,8 +132,11 @@ KeyClasses classify_keys(const TrainingConfig& config) {
   KeyClasses classes;
   for (const SetKey& key : config.set_keys) {
     const auto known = known_keys().find(without_indices(key.path));
+    const std::string idle = idle_adapter_key(key.path, config);
     if (known == known_keys().end()) {
       classify_argument(key, classes);
+    } else if (!idle.empty() && values[key.path] != known->second.default_value) {
+      classes.ignored.push_back({key.path, key.place, idle});
     } else {
       classify_key(key, known->second, values[key.path], classes);
     }

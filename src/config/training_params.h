@@ -96,8 +96,8 @@ struct TrainingParams {
  private:
   static void run_fields(auto& self, auto&& visit) {
     visit("use_peft", self.use_peft,
-          refused("Trains a LoRA adapter (section peft) instead of all weights.",
-                  "set it to false to train all weights"));
+          acts("Trains a LoRA adapter (section peft) instead of all weights. A teacher with the "
+               "student's name is then the student without its adapter, in the same memory."));
     visit("trainer_type", self.trainer_type,
           acts("Write TRL_GOLD: the only trainer here. Oumi's default is another one.")
               .one_of({{"TRL_SFT"},

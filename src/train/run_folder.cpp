@@ -100,9 +100,15 @@ nlohmann::ordered_json closing_row(const Progress& progress, const RunFacts& fac
 
 void save_model(const fs::path& folder, model::CausalLm& student, const text::Tokenizer& tokenizer,
                 const AdamW& optimizer) {
-  model::save_causal_lm(
-      student, folder.string(), student.config().dtype == "float32" ? "float32" : "bfloat16",
-      [&](const model::NamedParameter& parameter) { return optimizer.master(parameter.name); });
+  const auto master = [&](const model::NamedParameter& parameter) {
+    return optimizer.master(parameter.name);
+  };
+  if (student.adapter_config() != nullptr) {
+    model::save_adapter(student, folder.string(), master);
+  } else {
+    model::save_causal_lm(student, folder.string(),
+                          student.config().dtype == "float32" ? "float32" : "bfloat16", master);
+  }
   text::save_tokenizer(tokenizer, folder);
 }
 
@@ -110,7 +116,7 @@ bool holds_a_run(const fs::path& path) {
   for (const auto& entry : fs::directory_iterator(path)) {
     const std::string name = entry.path().filename().string();
     if (name == kStateFile || name == kMetricsFile || name == "config.json" ||
-        checkpoint_number(name)) {
+        name == "adapter_config.json" || checkpoint_number(name)) {
       return true;
     }
   }

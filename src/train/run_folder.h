@@ -40,10 +40,10 @@ class RunFolder {
   // The newest whole checkpoint-N, if any.
   std::optional<std::filesystem::path> last_checkpoint() const;
 
-  // Writes checkpoint-N: model, tokenizer, optimizer state, trainer_state.json.
+  // Writes checkpoint-N: model or adapter, tokenizer, optimizer state, trainer_state.json.
   void save_checkpoint(const Progress& progress, const RunFacts& facts, model::CausalLm& student,
                        const text::Tokenizer& tokenizer, const AdamW& optimizer) const;
-  // Writes the final model, its README.md and trainer_state.json at the top.
+  // Writes the final model or adapter, its README.md and trainer_state.json at the top.
   void save_final_model(const Progress& progress, const RunFacts& facts, const RunEnd& end,
                         model::CausalLm& student, const text::Tokenizer& tokenizer,
                         const AdamW& optimizer) const;

@@ -56,6 +56,7 @@ void count_groups(const std::vector<loss::Row>& rows, const loss::LossConfig& co
 }  // namespace
 
 struct Trainer::MicroBatch {
+  std::uint64_t index = 0;  // over the whole run
   bool on_policy = false;
   std::vector<const data::Example*> examples;
   std::vector<std::vector<std::int32_t>> prompts;  // on-policy only
@@ -162,7 +163,9 @@ std::vector<Trainer::MicroBatch> Trainer::choose_examples(std::int64_t step_inde
   RandomStream policy(config_.seed, "on_policy", static_cast<std::uint64_t>(step_index));
   std::vector<MicroBatch> window(static_cast<std::size_t>(config_.accumulation_steps));
   std::int64_t position = step_index * config_.batch_size * config_.accumulation_steps;
+  auto index = static_cast<std::uint64_t>(step_index * config_.accumulation_steps);
   for (MicroBatch& batch : window) {
+    batch.index = index++;
     batch.on_policy = policy.uniform() < config_.lmbda;
     for (std::int64_t i = 0; i < config_.batch_size; ++i) {
       batch.examples.push_back(&parts_.train_examples[example_index(position++)]);
@@ -248,6 +251,7 @@ void Trainer::train_on(MicroBatch& batch, const loss::WindowCounts& counts, Step
   at::Tensor hidden;
   {
     const PhaseTimer timer(totals, "student");
+    parts_.student.set_dropout_draw(batch.index);
     hidden = parts_.student.hidden_states(pack(batch.rows, &loss::Row::student));
   }
   totals.tokens += hidden.size(0);
@@ -255,9 +259,8 @@ void Trainer::train_on(MicroBatch& batch, const loss::WindowCounts& counts, Step
       compute_loss(batch.rows, hidden, teacher_hidden(batch.rows, totals), counts, true, totals);
   {
     const PhaseTimer timer(totals, "student");
-    hidden.backward(result.gradients.student_hidden.to(hidden.scalar_type()));
-    optimizer_.accumulate_gradients();
-    optimizer_.accumulate_gradient(parts_.student.head_weight(), result.gradients.student_weight);
+    run_backward(hidden, result.gradients);
+    parts_.student.set_dropout_draw(std::nullopt);
   }
   const auto units = [&](const loss::WindowCounts& of) {
     return config_.loss.use_uld_loss ? of.rows : of.jsd_positions;
@@ -265,6 +268,13 @@ void Trainer::train_on(MicroBatch& batch, const loss::WindowCounts& counts, Step
   StepTotals::Policy& policy = batch.on_policy ? totals.on_policy : totals.off_policy;
   policy.weighted_loss += result.terms.loss * static_cast<double>(units(counts));
   policy.units += units(loss::count_window(batch.rows, config_.loss));
+}
+
+void Trainer::run_backward(const at::Tensor& hidden, const loss::LossGradients& gradients) {
+  hidden.backward(gradients.student_hidden.to(hidden.scalar_type()));
+  optimizer_.accumulate_gradients();
+  const at::Tensor head = parts_.student.head_weight();
+  if (head.requires_grad()) optimizer_.accumulate_gradient(head, gradients.student_weight);
 }
 
 void Trainer::evaluate() {

@@ -87,6 +87,7 @@ class Trainer {
   void build_rows(std::vector<MicroBatch>& window, StepTotals& totals);
   loss::WindowCounts count(const std::vector<MicroBatch>& window) const;
   void train_on(MicroBatch& batch, const loss::WindowCounts& counts, StepTotals& totals);
+  void run_backward(const at::Tensor& hidden, const loss::LossGradients& gradients);
   void update_weights(std::int64_t step_index, StepTotals& totals);
   at::Tensor teacher_hidden(const std::vector<loss::Row>& rows, StepTotals& totals);
   loss::LossResult compute_loss(const std::vector<loss::Row>& rows, const at::Tensor& hidden,

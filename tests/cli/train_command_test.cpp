@@ -35,6 +35,21 @@ class TrainCommand : public testing::Test {
   void write(const std::string& name, const std::string& text) const {
     std::ofstream(path(name), std::ios::binary) << text;
   }
+  // The same with an adapter on all linear layers.
+  std::vector<std::string> adapter_command(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> arguments =
+        command({"--training.use_peft", "true", "--peft.lora_target_modules", "[all-linear]",
+                 "--peft.lora_r", "4", "--peft.lora_alpha", "16"});
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  }
+  std::vector<double> evaluations(const std::string& run) const {
+    std::vector<double> losses;
+    for (const auto& line : metrics(run)) {
+      if (line.contains("eval_loss")) losses.push_back(line["eval_loss"]);
+    }
+    return losses;
+  }
   std::vector<nlohmann::json> metrics(const std::string& run) const {
     std::vector<nlohmann::json> lines;
     std::ifstream stream(path(run + "/metrics_rank0000.jsonl"));
@@ -43,18 +58,32 @@ class TrainCommand : public testing::Test {
     return lines;
   }
 
+  // Kills a run at `num_lines` lines of metrics: resumed, it ends as the run in "whole".
+  void expect_resumes(std::vector<std::string> arguments, const std::string& result_file,
+                      std::size_t num_lines) const {
+    const std::string run = "killed-" + std::to_string(num_lines);
+    arguments.insert(arguments.end(), {"--training.output_dir", path(run),
+                                       "--training.try_resume_from_last_checkpoint", "true"});
+    EXPECT_EQ(
+        run_aurum_until(arguments, path(run + "/metrics_rank0000.jsonl"), num_lines).exit_code,
+        128 + 9);
+    ASSERT_FALSE(fs::exists(path(run + "/" + result_file)));
+    const ProgramResult resumed = run_aurum(arguments);
+    ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+    EXPECT_EQ(read_bytes(path(run + "/" + result_file)), read_bytes(path("whole/" + result_file)))
+        << num_lines << " lines";
+    EXPECT_EQ(metrics(run).size(), metrics("whole").size());
+  }
+
   testing_support::TemporaryFolder folder_;
 };
 
 TEST_F(TrainCommand, DistilsAStudentFromATeacherWithAnotherTokenizer) {
   const ProgramResult result = run_aurum(command());
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  std::vector<double> evaluations;
-  for (const auto& line : metrics("run")) {
-    if (line.contains("eval_loss")) evaluations.push_back(line["eval_loss"]);
-  }
-  ASSERT_EQ(evaluations.size(), 3u);
-  EXPECT_LT(evaluations.back(), 0.9 * evaluations.front());
+  const std::vector<double> losses = evaluations("run");
+  ASSERT_EQ(losses.size(), 3u);
+  EXPECT_LT(losses.back(), 0.9 * losses.front());
   for (const char* name :
        {"run/config.json", "run/generation_config.json", "run/model.safetensors",
         "run/tokenizer.json", "run/trainer_state.json", "run/README.md", "run/logs/rank_0000.log",
@@ -95,20 +124,83 @@ TEST_F(TrainCommand, ClosesTrainerStateAsHuggingFaceDoes) {
 
 TEST_F(TrainCommand, EndsInTheSameWeightsAfterAKillAtAnyStep) {
   ASSERT_EQ(run_aurum(command({"--training.output_dir", path("whole")})).exit_code, 0);
-  const std::string expected = read_bytes(path("whole/model.safetensors"));
   for (const std::size_t num_lines : {1u, 2u, 5u, 8u}) {
-    const std::string run = "killed-" + std::to_string(num_lines);
-    const auto resumable = command(
-        {"--training.output_dir", path(run), "--training.try_resume_from_last_checkpoint", "true"});
-    EXPECT_EQ(
-        run_aurum_until(resumable, path(run + "/metrics_rank0000.jsonl"), num_lines).exit_code,
-        128 + 9);
-    ASSERT_FALSE(fs::exists(path(run + "/model.safetensors")));
-    const ProgramResult resumed = run_aurum(resumable);
-    ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
-    EXPECT_EQ(read_bytes(path(run + "/model.safetensors")), expected) << num_lines << " lines";
-    EXPECT_EQ(metrics(run).size(), metrics("whole").size());
+    expect_resumes(command(), "model.safetensors", num_lines);
   }
+}
+
+TEST_F(TrainCommand, EndsInTheSameAdapterAfterAKillAtAnyStep) {
+  const auto adapter =
+      adapter_command({"--training.gold.disable_dropout", "false", "--peft.lora_dropout", "0.2",
+                       "--training.enable_gradient_checkpointing", "true"});
+  auto whole = adapter;
+  whole.insert(whole.end(), {"--training.output_dir", path("whole")});
+  ASSERT_EQ(run_aurum(whole).exit_code, 0);
+  for (const std::size_t num_lines : {1u, 5u}) {
+    expect_resumes(adapter, "adapter_model.safetensors", num_lines);
+  }
+}
+
+TEST_F(TrainCommand, TrainsAnAdapterOverFrozenWeights) {
+  const std::string before = read_bytes(path("student/model.safetensors"));
+  const ProgramResult result = run_aurum(adapter_command());
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const std::vector<double> losses = evaluations("run");
+  ASSERT_EQ(losses.size(), 3u);
+  EXPECT_LT(losses.back(), 0.95 * losses.front());
+  EXPECT_EQ(read_bytes(path("student/model.safetensors")), before);
+  for (const char* folder : {"run/", "run/checkpoint-4/"}) {
+    EXPECT_TRUE(fs::exists(path(folder + std::string("adapter_model.safetensors"))));
+    EXPECT_TRUE(fs::exists(path(folder + std::string("tokenizer.json"))));
+    EXPECT_FALSE(fs::exists(path(folder + std::string("model.safetensors"))));
+  }
+  const auto config = nlohmann::json::parse(read_bytes(path("run/adapter_config.json")));
+  EXPECT_EQ(config["r"], 4);
+  EXPECT_EQ(config["base_model_name_or_path"], path("student"));
+  EXPECT_EQ(config["target_modules"].size(), 7u);
+}
+
+// Merged, added in at the start, or trained on: the first held-out loss is the last of the run.
+TEST_F(TrainCommand, GoesOnFromAnAdapterInEveryForm) {
+  ASSERT_EQ(run_aurum(adapter_command()).exit_code, 0);
+  const double expected = evaluations("run").back();
+  ASSERT_EQ(run_aurum({"convert", path("student"), path("merged"), "--adapter", path("run"),
+                       "--type", "f32"})
+                .exit_code,
+            0);
+  const std::vector<std::vector<std::string>> commands = {
+      command({"--model.model_name", path("merged")}),
+      command({"--model.adapter_model", path("run")}),
+      command({"--model.adapter_model", path("run"), "--training.use_peft", "true"})};
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    const std::string run = "next-" + std::to_string(i);
+    auto next = commands[i];
+    next.insert(next.end(), {"--training.output_dir", path(run), "--training.max_steps", "1"});
+    const ProgramResult result = run_aurum(next);
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_NEAR(evaluations(run).front(), expected, 1e-5 * expected) << run;
+  }
+  EXPECT_TRUE(fs::exists(path("next-2/adapter_config.json")));
+}
+
+TEST_F(TrainCommand, TeachesByTheBaseModelBelowTheAdapter) {
+  ASSERT_EQ(run_aurum(adapter_command()).exit_code, 0);
+  const std::vector<std::string> same = {"--training.gold.teacher_model_name_or_path",
+                                         path("student"),
+                                         "--training.gold.use_uld_loss",
+                                         "false",
+                                         "--training.gold.uld_use_hybrid_loss",
+                                         "false"};
+  auto fresh = adapter_command(same), trained = adapter_command(same);
+  fresh.insert(fresh.end(), {"--training.output_dir", path("fresh"), "--training.max_steps", "1"});
+  trained.insert(trained.end(),
+                 {"--training.output_dir", path("trained"), "--model.adapter_model", path("run")});
+  const ProgramResult first = run_aurum(fresh), second = run_aurum(trained);
+  ASSERT_EQ(first.exit_code, 0) << first.err;
+  ASSERT_EQ(second.exit_code, 0) << second.err;
+  EXPECT_NEAR(evaluations("fresh").front(), 0.0, 1e-7);
+  EXPECT_GT(evaluations("trained").front(), 1e-3);
+  EXPECT_LT(evaluations("trained").back(), 0.9 * evaluations("trained").front());
 }
 
 TEST_F(TrainCommand, AnswersWrongInputWithOneLineAndExitCode2) {
@@ -136,7 +228,10 @@ TEST_F(TrainCommand, AnswersWrongInputWithOneLineAndExitCode2) {
       {command({"--model.model_name", path("text.txt")}), "text.txt"},
       {command({"--model.model_name", path("half")}), "model.safetensors"},
       {command({"--training.gold.teacher_model_name_or_path", path("cut.gguf")}), "cut.gguf"},
-      {command({"--training.gold.use_uld_loss", "false"}), "use_uld_loss: true"}};
+      {command({"--training.gold.use_uld_loss", "false"}), "use_uld_loss: true"},
+      {adapter_command({"--peft.lora_target_modules", "[lm_head]"}), "cannot change lm_head"},
+      {adapter_command({"--peft.lora_target_modules", "[x]"}), "it has down_proj, gate_proj"},
+      {adapter_command({"--model.adapter_model", path("student")}), "adapter_config.json"}};
   for (const auto& [arguments, message] : cases) {
     const ProgramResult result = run_aurum(arguments);
     EXPECT_EQ(result.exit_code, 2) << result.err;

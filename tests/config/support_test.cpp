@@ -64,6 +64,24 @@ TEST(Support, WarnsOfEachKeyWithoutEffectOnce) {
                           "compiled already"));
 }
 
+TEST(Support, SaysWhichKeysOfAnAdapterHaveNoEffect) {
+  EXPECT_THAT(warnings(parse("peft:\n  lora_r: 4\n  lora_bias: all")),
+              ElementsAre("run.yaml:3: peft.lora_r has no effect here: it only matters with "
+                          "training.use_peft: true",
+                          "run.yaml:4: peft.lora_bias has no effect here: it only matters with "
+                          "training.use_peft: true"));
+  const std::string adapter = "training:\n  use_peft: true\n";
+  EXPECT_THAT(warnings(parse(adapter + "peft: {lora_r: 4, lora_dropout: 0.1}")),
+              ElementsAre("run.yaml:4: peft.lora_dropout has no effect here: "
+                          "training.gold.disable_dropout is true"));
+  EXPECT_THAT(warnings(parse(adapter + "  gold: {disable_dropout: false}\n"
+                                       "peft: {lora_r: 4, lora_dropout: 0.1}")),
+              ElementsAre());
+  EXPECT_THAT(refusal_of("training:\n  trainer_type: TRL_GOLD\n  use_peft: true\n"
+                         "peft: {lora_bias: all}"),
+              HasSubstr("run.yaml:5: peft.lora_bias cannot be honoured: set it to none"));
+}
+
 TEST(Support, SwitchingOffWhatIsNotThereIsHonoured) {
   EXPECT_THAT(warnings(parse("training: {enable_wandb: false, enable_tensorboard: false, "
                              "log_level: info, compile: false}")),
