@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Writes the seed corpora of tests/fuzz: small tokenizer.json files and GGUF files with tokenizers."""
+"""Writes the seed corpora of tests/fuzz: small tokenizer.json files, GGUF files with tokenizers, and chat templates."""
 import json
 import pathlib
 import struct
 
 ROOT = pathlib.Path(__file__).parent.parent
 GOLDENS = ROOT / "tests" / "golden" / "tokenizers.json"
+EXPRESSIONS = ROOT / "tests" / "golden" / "templates" / "expressions.json"
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
 WANTED = ["unigram", "bert", "affixes", "byte fallback fused", "added tokens", "normalized added tokens", "gaps",
           "normalizer precompiled", "normalizer replace_regex", "pre_tokenizer split Isolated False",
@@ -34,7 +35,15 @@ def gguf(fields):
     return head + b"".join(gguf_string(key) + gguf_value(value) for key, value in fields.items())
 
 
+def write_templates():
+    """The golden expressions in 24 files; the golden templates themselves are seeds as well."""
+    sources = [source for source, result in json.loads(EXPRESSIONS.read_text())["results"] if result is not None]
+    for part in range(24):
+        (CORPUS / "template" / f"expressions_{part:02}.jinja").write_text("\n".join(sources[part::24]))
+
+
 def main():
+    write_templates()
     for entry in json.loads(GOLDENS.read_text()):
         if entry["name"] in WANTED:
             name = entry["name"].replace(" ", "_") + ".json"

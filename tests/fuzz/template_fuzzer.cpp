@@ -1,7 +1,7 @@
 // Renders whatever bytes come as a chat template: it must end with a text or an aurum::Error.
 //
 //   cmake --preset fuzz && cmake --build build-fuzz --target template_fuzzer
-//   build-fuzz/bin/template_fuzzer CORPUS tests/golden/templates
+//   build-fuzz/bin/template_fuzzer NEW tests/fuzz/corpus/template tests/golden/templates
 
 #include <cstddef>
 #include <cstdint>

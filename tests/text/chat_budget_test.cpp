@@ -1,10 +1,11 @@
 // Templates that would take all memory, time or stack end with one line instead. What they used is
-// bounded by the budgets, not by a clock, so the tests do not measure time.
+// bounded by the budgets and counted on the heap, not by a clock, so the tests do not measure time.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "tests/text/heap_bytes.h"
 #include "text/chat/chat_template.h"
 
 namespace aurum::text {
@@ -31,9 +32,13 @@ std::string error_of(const std::string& source) {
   return "no error";
 }
 
+constexpr std::size_t kMostBytes = 32'000'000;
+
 void expect_refused(const std::vector<std::string>& sources) {
   for (const std::string& source : sources) {
+    const HeapPeak peak;
     const std::string error = error_of(source);
+    EXPECT_LT(peak.bytes(), kMostBytes) << source.substr(0, 200);
     EXPECT_THAT(error, ContainsRegex("^bomb: (line [0-9]+: )?.")) << source.substr(0, 200);
     EXPECT_THAT(error, Not(ContainsRegex("\n")));
   }
