@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <iostream>
 #include <iterator>
@@ -174,23 +173,17 @@ class Generator {
     chat.tools = request.value("tools", ordered_json());
     chat.add_generation_prompt = true;
     chat.special_tokens = tokenizer_->special_tokens().by_name;
-    const text::ChatTemplate* chat_template = template_for(!chat.tools.is_null());
-    if (chat_template == nullptr) {
+    if (!has_template()) {
       throw InputError(
           fmt::format("{} has no chat template; give \"prompt\" instead of "
                       "\"messages\"",
                       options_.model));
     }
-    return chat_template->render(chat).text;
-  }
-
-  // The parsed template for requests with or without tools; null when the model has none.
-  const text::ChatTemplate* template_for(bool with_tools) const {
-    const std::string* source = text::choose_template(tokenizer_->chat_templates(), with_tools);
-    if (source == nullptr) return nullptr;
-    auto& parsed = templates_[with_tools];
-    if (!parsed) parsed = text::ChatTemplate::parse(*source, options_.model + ": chat template");
-    return &*parsed;
+    // Parsed at the first conversation: plain prompts need no template, not even a valid one.
+    if (!templates_) {
+      templates_.emplace(tokenizer_->chat_templates(), options_.model + ": chat template");
+    }
+    return templates_->render(chat).text;
   }
 
   static std::vector<RolloutRequest> requests_of(const Job& job) {
@@ -244,7 +237,7 @@ class Generator {
   std::shared_ptr<const text::Tokenizer> tokenizer_;
   std::shared_ptr<const weights::Checkpoint> checkpoint_;
   rollout::LocalRolloutSource source_;
-  mutable std::array<std::optional<text::ChatTemplate>, 2> templates_;  // by "with tools"
+  mutable std::optional<text::ChatTemplates> templates_;
 };
 
 ordered_json user_turn(const std::string& text) { return {{"role", "user"}, {"content", text}}; }

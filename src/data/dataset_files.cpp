@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/environment.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "data/rows.h"
@@ -191,16 +192,9 @@ std::optional<std::string> find_in_hub_cache(const std::string& dataset_id) {
   if (dataset_id.find('/') == std::string::npos || dataset_id.find("..") != std::string::npos) {
     return std::nullopt;
   }
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return std::string(value == nullptr ? "" : value);
-  };
-  fs::path hub = variable("HF_HUB_CACHE");
-  if (hub.empty() && !variable("HF_HOME").empty()) hub = fs::path(variable("HF_HOME")) / "hub";
-  if (hub.empty()) hub = fs::path(variable("HOME")) / ".cache/huggingface/hub";
   std::string name = dataset_id;
   name.replace(name.find('/'), 1, "--");
-  const fs::path repository = hub / ("datasets--" + name);
+  const fs::path repository = hugging_face_cache() / ("datasets--" + name);
   const fs::path snapshots = repository / "snapshots";
   if (const auto commit = read_file_if_present(repository / "refs" / "main", 1024)) {
     const fs::path snapshot = snapshots / commit->substr(0, commit->find_first_of(" \n"));

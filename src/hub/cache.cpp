@@ -15,12 +15,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::optional<std::string> environment(const char* name) {
-  const char* value = std::getenv(name);
-  if (value == nullptr || *value == '\0') return std::nullopt;
-  return std::string(value);
-}
-
 std::string folder_name(const std::string& repository) {
   std::string name = "models--" + repository;
   for (std::size_t p = name.find('/'); p != std::string::npos; p = name.find('/')) {
@@ -65,15 +59,6 @@ void RepositoryCache::remember(const std::string& revision, const std::string& c
   const fs::path ref = folder_ / "refs" / revision;
   make_folder(ref.parent_path());
   write_file(ref, commit);
-}
-
-fs::path default_cache() {
-  if (const auto cache = environment("HF_HUB_CACHE")) return *cache;
-  if (const auto home = environment("HF_HOME")) return fs::path(*home) / "hub";
-  if (const auto cache = environment("XDG_CACHE_HOME")) {
-    return fs::path(*cache) / "huggingface" / "hub";
-  }
-  return fs::path(environment("HOME").value_or(".")) / ".cache" / "huggingface" / "hub";
 }
 
 }  // namespace aurum::hub

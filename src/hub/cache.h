@@ -30,7 +30,4 @@ class RepositoryCache {
   std::filesystem::path folder_;
 };
 
-// HF_HUB_CACHE, HF_HOME/hub, XDG_CACHE_HOME/huggingface/hub or ~/.cache/huggingface/hub.
-std::filesystem::path default_cache();
-
 }  // namespace aurum::hub

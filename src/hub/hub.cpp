@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/environment.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "hub/cache.h"
@@ -46,11 +47,6 @@ Name split_name(const std::string& name) {
   const std::size_t second = first == std::string::npos ? first : name.find('/', first + 1);
   if (second == std::string::npos) return {name, ""};
   return {name.substr(0, second), name.substr(second + 1)};
-}
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
 }
 
 // --- what is there already ---
@@ -250,14 +246,12 @@ void fetch_file(const RemoteFile& file, const std::string& repository, const Lis
 
 HubOptions hub_options_of_environment() {
   HubOptions options;
-  options.cache = default_cache();
-  if (const std::string endpoint = environment("HF_ENDPOINT"); !endpoint.empty()) {
-    options.endpoint = endpoint;
-  }
+  options.cache = hugging_face_cache();
+  if (const auto endpoint = environment_variable("HF_ENDPOINT")) options.endpoint = *endpoint;
   while (options.endpoint.ends_with('/')) options.endpoint.pop_back();
-  options.token = environment("HF_TOKEN");
-  const std::string offline = environment("HF_HUB_OFFLINE");
-  options.offline = !offline.empty() && offline != "0" && offline != "false";
+  options.token = environment_variable("HF_TOKEN").value_or("");
+  const std::string offline = environment_variable("HF_HUB_OFFLINE").value_or("0");
+  options.offline = offline != "0" && offline != "false";
   return options;
 }
 
