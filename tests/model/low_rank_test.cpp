@@ -48,8 +48,9 @@ TensorView quantized(const at::Tensor& matrix) {
 }
 
 // Three matrices over each other; the first and the third have adapters of unlike ranks.
-Linear make_linear(Store store, const std::shared_ptr<const AdapterDropout>& dropout) {
-  at::manual_seed(1);
+Linear make_linear(Store store, const std::shared_ptr<const AdapterDropout>& dropout,
+                   std::uint64_t seed = 1) {
+  at::manual_seed(seed);
   Linear linear;
   const at::Tensor weight = at::randn({15, kColumns});
   linear.bias = at::randn({15});
@@ -123,7 +124,7 @@ TEST_P(AdaptedLinear, HasTheGradientsOfItsDefinition) {
   const Plain plain = run_plainly(linear, input, dy);
   const at::Tensor x = input.clone().requires_grad_(true);
   const at::Tensor y = linear(x);
-  linear(at::randn({kTokens, kColumns}));  // uses the scratch memory again before the backward pass
+  make_linear(store, dropout, 2)(input);  // overwrites the scratch memory
   y.backward(dy);
   EXPECT_LT(distance(y.detach(), plain.y), 1e-6);
   EXPECT_LT(distance(x.grad(), plain.dx), 1e-6);
@@ -146,7 +147,7 @@ TEST(FrozenLinear, GivesGradientsThroughBlocksWithoutAnAdapter) {
   const at::Tensor input = at::randn({kTokens, kColumns}), dy = at::randn({kTokens, 15});
   const at::Tensor x = input.clone().requires_grad_(true);
   const at::Tensor y = linear(x);
-  make_linear(Store::kBlocks, std::make_shared<const AdapterDropout>())(input * 2);
+  make_linear(Store::kBlocks, std::make_shared<const AdapterDropout>(), 2)(input);
   y.backward(dy);
   EXPECT_LT(distance(x.grad(), run_plainly(linear, input, dy).dx), 1e-6);
 }
