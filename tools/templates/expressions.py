@@ -56,6 +56,7 @@ EXPRESSIONS = [
     "'{:x} {:#x} {:b} {:%} {:e}'.format(255, 255, 5, 0.5, 12345.678)", "'{a.b[0]}'.format(a={'b': [1]})", "'{}'.format()", "'{'.format()", "'abc'.removeprefix('a').removesuffix('c')", "'a\\tb'.expandtabs(4)",
     "strftime_now('%Y-%m-%d %H:%M:%S %d %B %b %a %A %j %y %p %I %% %f')", "raise_exception('no\\nway')", "cycler('a', 'b').next()", "joiner('x')()",
     "'%#g|%#.0f|%#.3e|%#g|%#G' % (7 ** 7, 2, 1, 0.1, 1e20)", "'{:#.0f}|{:#g}|{:#.3g}|{:#.0e}'.format(2, 100000, 2.5, 3)",
+    "'%(k)s%5s' % nested", "'%5s%(k)s' % nested", "'%(k)s%(k)s' % nested", "range(3)[5:1:-2]", "range(9)[1:8:3]", "range(9)[::-2]", "range(0)[::-1]", "range(10, 0, -2)[1:]", "range(5)[4:2]",
 ]
 
 TEMPLATES = [

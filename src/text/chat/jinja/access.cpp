@@ -14,9 +14,9 @@ namespace aurum::text::jinja {
 
 namespace {
 
-// The start and number of the positions that a slice selects.
+// The positions that a slice selects; `stop` is the first one behind them, as it was written.
 struct Selection {
-  std::int64_t start, step, count;
+  std::int64_t start, stop, step, count;
 };
 
 std::optional<std::int64_t> slice_bound(const Value& bound) {
@@ -42,7 +42,7 @@ Selection select(std::int64_t size, const Value& start, const Value& stop, const
   const std::int64_t to = clamped(stop, stride < 0 ? low : high);
   const std::int64_t distance = stride < 0 ? from - to : to - from;
   const std::int64_t magnitude = stride < 0 ? -stride : stride;
-  return {from, stride, distance <= 0 ? 0 : (distance - 1) / magnitude + 1};
+  return {from, to, stride, distance <= 0 ? 0 : (distance - 1) / magnitude + 1};
 }
 
 Value slice_sequence(const Sequence& sequence, const Selection& selection) {
@@ -59,8 +59,8 @@ Value slice_sequence(const Sequence& sequence, const Selection& selection) {
 
 Value slice_range(const Range& range, const Selection& s) {
   const auto at = [&](std::int64_t index) { return clamp_to_64_bits(range.at(index)); };
-  return std::shared_ptr<const Range>(std::make_shared<const Range>(
-      Range{at(s.start), at(s.start + s.step * s.count), range.step * s.step, s.count}));
+  return std::shared_ptr<const Range>(
+      std::make_shared<const Range>(Range{at(s.start), at(s.stop), range.step * s.step, s.count}));
 }
 
 // The position that Python means by `index`; nullopt when there is none.

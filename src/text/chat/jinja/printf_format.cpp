@@ -119,6 +119,7 @@ class PrintfFormatter {
       if (arguments_.dict() == nullptr) fail("format requires a mapping");
       const Value* found = arguments_.dict()->find(std::string_view(*key_));
       if (found == nullptr) fail(fmt::format("the mapping has no key '{}'", *key_));
+      used_ = 1;  // as in Python, no conversion without a key can follow
       return *found;
     }
     if (arguments_.is_tuple()) {
