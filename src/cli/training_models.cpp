@@ -1,7 +1,9 @@
 #include "cli/training_models.h"
 
+#include "base/error.h"
 #include "cli/model_files.h"
 #include "model/adapter_builder.h"
+#include "model/device.h"
 #include "weights/lora_adapter.h"
 
 namespace aurum::cli {
@@ -11,6 +13,14 @@ model::ComputeDType student_dtype(const config::TrainingConfig& config) {
   const bool full_precision =
       config.model.torch_dtype_str == "float32" && config.training.mixed_precision_dtype == "NONE";
   return full_precision ? model::ComputeDType::kFloat32 : model::ComputeDType::kBFloat16;
+}
+
+std::string device_of(const config::ModelParams& model) {
+  try {
+    return model::compute_device(model.device_map.value_or("auto"));
+  } catch (const InputError& error) {
+    throw ConfigError(std::string("model.device_map: ") + error.what());
+  }
 }
 
 weights::LoraConfig fresh_adapter(const config::PeftParams& peft,
@@ -56,12 +66,14 @@ TrainingModelFiles open_training_models(const config::TrainingConfig& config) {
 
 TrainingModels load_training_models(const TrainingModelFiles& files,
                                     const config::TrainingConfig& config) {
-  model::LoadOptions options{.dtype = student_dtype(config), .trainable = true};
+  const std::string device = device_of(config.model);
+  model::LoadOptions options{.dtype = student_dtype(config), .trainable = true, .device = device};
   if (config.training.use_peft) options.adapter = adapter_options(files, config);
   TrainingModels models;
   models.student = model::load_causal_lm(*files.student, options);
   models.student->set_gradient_checkpointing(config.training.enable_gradient_checkpointing);
-  models.teacher = files.teacher ? model::load_causal_lm(*files.teacher, {.keep_quantized = true})
+  models.teacher = files.teacher ? model::load_causal_lm(*files.teacher,
+                                                         {.keep_quantized = true, .device = device})
                                  : models.student->without_adapter();
   return models;
 }

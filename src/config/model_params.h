@@ -82,7 +82,8 @@ struct ModelParams {
     visit("attn_implementation", self.attn_implementation,
           ignored("Attention kernel.", "there is one, fused and exact"));
     visit("device_map", self.device_map,
-          ignored("Places layers on devices.", "models run on the CPU"));
+          acts("Where both models compute: auto (the first CUDA device that libtorch has, else the "
+               "CPU), cpu, cuda or cuda:N. Rollouts, the loss and the optimizer stay on the CPU."));
     visit("model_kwargs", self.model_kwargs,
           ignored("Options of Hugging Face's model loader.", "config.json says it all"));
     visit("enable_liger_kernel", self.enable_liger_kernel,

@@ -105,7 +105,7 @@ at::Tensor Transformer::embed_ids(const std::vector<std::int32_t>& ids) const {
   for (const std::int32_t id : ids) {
     rows.push_back(expand_rows(embedding.blocks.front(), id, id + 1, dtype_));
   }
-  return at::cat(rows);
+  return at::cat(rows).to(device_);
 }
 
 at::Tensor Transformer::embed_positions(const std::vector<std::int64_t>& row_offsets) const {

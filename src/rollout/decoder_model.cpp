@@ -182,6 +182,7 @@ DecoderModel make_decoder_model(model::CausalLm& model) {
   const auto find = [&](const std::string& name) -> std::optional<MemoryTensor> {
     const auto found = parameters.find(name);
     kept->push_back(found == parameters.end() ? model.frozen_tensor(name) : found->second);
+    if (kept->back().defined()) kept->back() = kept->back().detach().cpu();
     if (!kept->back().defined()) return std::nullopt;
     return view_of(kept->back(), name);
   };

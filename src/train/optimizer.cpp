@@ -42,7 +42,7 @@ AdamW::AdamW(std::vector<model::NamedParameter> parameters, const AdamWConfig& c
     : config_(config) {
   for (model::NamedParameter& parameter : parameters) {
     Slot slot{.parameter = parameter};
-    slot.master = parameter.tensor->detach().to(at::kFloat, false, true).contiguous();
+    slot.master = parameter.tensor->detach().to(at::kCPU, at::kFloat, false, true).contiguous();
     slot.gradient_sum = at::zeros_like(slot.master);
     slot.first_moment = at::zeros_like(slot.master);
     slot.second_moment = at::zeros_like(slot.master);
@@ -54,7 +54,7 @@ void AdamW::accumulate_gradients() {
   for (Slot& slot : slots_) {
     at::Tensor& gradient = slot.parameter.tensor->mutable_grad();
     if (!gradient.defined()) continue;
-    slot.gradient_sum.add_(gradient);
+    slot.gradient_sum.add_(gradient.cpu());
     gradient.reset();
   }
 }

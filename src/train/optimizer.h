@@ -15,9 +15,9 @@ struct AdamWConfig {
   double weight_decay = 0.0;
 };
 
-// AdamW (Loshchilov & Hutter 2019, algorithm 2) on float32 master weights. The model's parameters
-// may be bfloat16: they are rounded from the masters after every step. Gradients of the window's
-// micro-batches add up in float32.
+// AdamW (Loshchilov & Hutter 2019, algorithm 2) on float32 master weights, on the CPU. The model's
+// parameters may be bfloat16: they are rounded from the masters after every step. Gradients of the
+// window's micro-batches add up in float32.
 class AdamW {
  public:
   AdamW(std::vector<model::NamedParameter> parameters, const AdamWConfig& config);

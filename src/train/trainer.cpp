@@ -26,17 +26,18 @@ model::PackedBatch pack(const std::vector<loss::Row>& rows, Side side) {
   return batch;
 }
 
+// The loss computes on the CPU, wherever the models are.
 loss::HeadInput frozen_head(model::CausalLm& model, const at::Tensor& hidden) {
-  return {.hidden = hidden,
+  return {.hidden = hidden.cpu(),
           .weight_rows = [&model](std::int64_t begin,
-                                  std::int64_t end) { return model.head_rows(begin, end); },
+                                  std::int64_t end) { return model.head_rows(begin, end).cpu(); },
           .vocab = model.config().vocab_size,
           .logit_softcap = model.config().final_logit_softcap};
 }
 
 loss::HeadInput trained_head(model::CausalLm& model, const at::Tensor& hidden) {
-  return {.hidden = hidden.detach(),
-          .weight = model.head_weight().detach(),
+  return {.hidden = hidden.detach().cpu(),
+          .weight = model.head_weight().detach().cpu(),
           .vocab = model.config().vocab_size,
           .logit_softcap = model.config().final_logit_softcap};
 }
@@ -271,7 +272,7 @@ void Trainer::train_on(MicroBatch& batch, const loss::WindowCounts& counts, Step
 }
 
 void Trainer::run_backward(const at::Tensor& hidden, const loss::LossGradients& gradients) {
-  hidden.backward(gradients.student_hidden.to(hidden.scalar_type()));
+  hidden.backward(gradients.student_hidden.to(hidden.device(), hidden.scalar_type()));
   optimizer_.accumulate_gradients();
   const at::Tensor head = parts_.student.head_weight();
   if (head.requires_grad()) optimizer_.accumulate_gradient(head, gradients.student_weight);

@@ -221,6 +221,8 @@ TEST_F(TrainCommand, AnswersWrongInputWithOneLineAndExitCode2) {
       {{"train", "-c", path("typo.yaml")}, "learning_rate"},
       {command({"--training.gold.temperature", ".nan"}), "training.gold.temperature"},
       {command({"--training.max_steps", "many"}), "training.max_steps"},
+      {command({"--model.device_map", "balanced"}), "write auto, cpu, cuda or cuda:N"},
+      {command({"--model.device_map", "cuda:63"}), "is not there: this libtorch sees"},
       {command({"--training.output_dir", path("text.txt")}), "text.txt"},
       {command({rows, path("broken.jsonl")}), "broken.jsonl"},
       {command({rows, path("empty.jsonl")}), "no rows"},

@@ -79,13 +79,15 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
 };
 
 at::Tensor frozen_product(const Linear& linear, const at::Tensor& x) {
-  const at::Tensor weight =
-      linear.blocks.empty() ? linear.weight : expand_to_scratch(linear.blocks, x.scalar_type());
+  const at::Tensor weight = linear.blocks.empty()
+                                ? linear.weight
+                                : expand_to_scratch(linear.blocks, x.scalar_type()).to(x.device());
   return at::linear(x, linear.input_major ? weight.t() : weight, optional_tensor(linear.bias));
 }
 
 at::Tensor frozen_product_backward(const Linear& linear, const at::Tensor& dy) {
-  if (!linear.blocks.empty()) return dy.mm(expand_to_scratch(linear.blocks, dy.scalar_type()));
+  if (!linear.blocks.empty())
+    return dy.mm(expand_to_scratch(linear.blocks, dy.scalar_type()).to(dy.device()));
   return dy.mm(linear.input_major ? linear.weight.t() : linear.weight);
 }
 
