@@ -147,7 +147,7 @@ ForwardContext Transformer::make_context(const PackedBatch& batch) const {
 at::Tensor Transformer::hidden_states(const PackedBatch& batch) {
   at::Tensor x = embed(batch);
   const auto context = std::make_shared<const ForwardContext>(make_context(batch));
-  // Layers run again only where a gradient is wanted for their input; a frozen embedding wants none.
+  // Layers run again only where their input wants a gradient, which a frozen embedding does not.
   if (checkpointing_ && adapter_config() && c10::GradMode::is_enabled()) x.requires_grad_(true);
   const bool recompute = checkpointing_ && x.requires_grad();
   for (const TransformerLayer& layer : weights_.layers) {
