@@ -45,7 +45,7 @@ void MappedFile::drop_pages(std::span<const std::byte> part) const {
   const std::uintptr_t begin = (first + page - 1) / page * page, end = last / page * page;
   if (begin >= end) return;
   // A hint: where it fails, the pages stay.
-  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  ::madvise(const_cast<std::byte*>(part.data()) + (begin - first), end - begin, MADV_DONTNEED);
 }
 
 MappedFile::~MappedFile() {
