@@ -181,9 +181,9 @@ DecoderModel make_decoder_model(model::CausalLm& model) {
   auto kept = std::make_shared<std::vector<at::Tensor>>();
   const auto find = [&](const std::string& name) -> std::optional<MemoryTensor> {
     const auto found = parameters.find(name);
-    kept->push_back(found == parameters.end() ? model.frozen_tensor(name) : found->second);
-    if (kept->back().defined()) kept->back() = kept->back().detach().cpu();
-    if (!kept->back().defined()) return std::nullopt;
+    const at::Tensor tensor = found == parameters.end() ? model.frozen_tensor(name) : found->second;
+    if (!tensor.defined()) return std::nullopt;
+    kept->push_back(tensor.detach().cpu());
     return view_of(kept->back(), name);
   };
   DecoderModel decoder = make_decoder_model(model.config(), find, model.adapter_config());
