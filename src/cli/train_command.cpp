@@ -49,14 +49,15 @@ void on_signal(int) { interrupted = true; }
 
 train::TextSide text_side(const std::string& name, const std::optional<std::string>& override) {
   train::TextSide side{.tokenizer = open_tokenizer(name)};
-  const std::string* source = text::choose_template(side.tokenizer->chat_templates(), false);
+  const auto& templates = side.tokenizer->chat_templates();
+  const auto own = templates.find("default");
   if (override) {
     const std::string text = fs::exists(*override) ? read_file(*override) : *override;
     side.chat_template = std::make_shared<const text::ChatTemplate>(
         text::ChatTemplate::parse(text, "model.chat_template"));
-  } else if (source != nullptr) {
+  } else if (own != templates.end()) {
     side.chat_template = std::make_shared<const text::ChatTemplate>(
-        text::ChatTemplate::parse(*source, name + ": chat template"));
+        text::ChatTemplate::parse(own->second, name + ": chat template"));
   }
   return side;
 }

@@ -108,16 +108,6 @@ RenderedChat ChatTemplate::render(const RenderRequest& request) const {
   return {.text = std::move(rendered.text), .generation_spans = std::move(spans)};
 }
 
-const std::string* choose_template(const std::map<std::string, std::string>& templates,
-                                   bool has_tools) {
-  for (const char* name : {"tool_use", "default"}) {
-    if (name == std::string_view("tool_use") && !has_tools) continue;
-    const auto found = templates.find(name);
-    if (found != templates.end()) return &found->second;
-  }
-  return nullptr;
-}
-
 ChatTemplates::ChatTemplates(const std::map<std::string, std::string>& sources,
                              const std::string& name)
     : name_(name) {

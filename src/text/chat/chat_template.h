@@ -55,10 +55,6 @@ class ChatTemplate {
   std::unique_ptr<const Program> program_;
 };
 
-// Picks "tool_use" when tools are given and it exists, else "default"; nullptr when there is none.
-const std::string* choose_template(const std::map<std::string, std::string>& templates,
-                                   bool has_tools);
-
 // The templates of a model, parsed once. Example:
 //   const ChatTemplates templates(tokenizer.chat_templates(), "MODEL: chat template");
 //   templates.render(request).text;
@@ -69,7 +65,8 @@ class ChatTemplates {
 
   bool empty() const { return !default_ && !tool_use_; }
 
-  // Renders with the template that fits the request. Throws InputError also when there is none.
+  // Renders with "tool_use" when tools are given and it exists, else with "default". Throws
+  // InputError also when there is none.
   RenderedChat render(const RenderRequest& request) const;
 
  private:
