@@ -72,11 +72,22 @@ class Exchange {
         [this](const char* data, std::size_t size) { return receive_body(data, size); });
     if (error_) std::rethrow_exception(error_);
     if (stopped_ || result) return response_;
-    throw IoError(fmt::format("{}{}: {}. Check the network, or set HF_HUB_OFFLINE=1.", url_.host,
-                              url_.path, httplib::to_string(result.error())));
+    throw IoError(fmt::format("{}{}: {}", url_.host, url_.path, explain(result.error())));
   }
 
  private:
+  std::string explain(httplib::Error error) const {
+    const std::string reason = httplib::to_string(error);
+    // By its text: for a wrong host name, some versions of the library have a value of its own.
+    if (reason.find("erification") == std::string::npos) {
+      return fmt::format("no answer ({}). Check the network, or set HF_HUB_OFFLINE=1.", reason);
+    }
+    const long verdict = client_.get_openssl_verify_result();
+    return fmt::format(
+        "the server's certificate is refused ({}). Check the address; if a proxy signs with an "
+        "authority of its own, name that authority's file in SSL_CERT_FILE.",
+        verdict == X509_V_OK ? "it is of another host" : X509_verify_cert_error_string(verdict));
+  }
   // Handlers run inside the library, which knows no exceptions: they are kept for afterwards.
   bool receive_head(const httplib::Response& response) {
     response_ = to_response(response);
