@@ -41,26 +41,19 @@ void add_row(const WeightMatrix& matrix, std::int64_t row, float scale, float* o
   }
 }
 
-std::int64_t total_rows(std::span<const WeightMatrix> parts) {
-  std::int64_t rows = 0;
-  for (const WeightMatrix& part : parts) rows += part.rows;
-  return rows;
-}
-
-// Sizes `out` and runs the fused product into it.
-void product(std::span<const WeightMatrix> parts, const std::vector<float>& input,
-             std::int64_t batch, std::vector<float>& out) {
-  const auto needed = static_cast<std::size_t>(batch * total_rows(parts));
-  if (out.size() < needed) out.resize(needed);
-  model::linear(parts, input.data(), batch, out.data());
+void make_room(std::vector<float>& values, std::int64_t count) {
+  if (values.size() < static_cast<std::size_t>(count)) {
+    values.resize(static_cast<std::size_t>(count));
+  }
 }
 
 // Adds scale * b a input to the columns of out [batch, stride] that begin at `first`.
 void add_low_rank(const LowRankWeights& part, const std::vector<float>& input, std::int64_t batch,
                   std::int64_t first, std::int64_t stride, std::vector<float>& out) {
-  std::vector<float> inner, added;
-  product({&part.a, 1}, input, batch, inner);
-  product({&part.b, 1}, inner, batch, added);
+  std::vector<float> inner(static_cast<std::size_t>(batch * part.a.rows));
+  std::vector<float> added(static_cast<std::size_t>(batch * part.b.rows));
+  model::linear({&part.a, 1}, input.data(), batch, inner.data());
+  model::linear({&part.b, 1}, inner.data(), batch, added.data());
   for (std::int64_t t = 0; t < batch; ++t) {
     const float* from = added.data() + t * part.b.rows;
     float* to = out.data() + t * stride + first;
@@ -68,15 +61,20 @@ void add_low_rank(const LowRankWeights& part, const std::vector<float>& input, s
   }
 }
 
-// The fused product with the adapters of its parts. Returns the width of `out`.
-std::int64_t adapted_product(std::span<const LinearWeights> parts, const std::vector<float>& input,
-                             std::int64_t batch, std::vector<float>& out) {
-  std::vector<WeightMatrix> views;
-  for (const LinearWeights& part : parts) views.push_back(part.view());
-  product(views, input, batch, out);
-  const std::int64_t stride = total_rows(views);
+// The fused product with the adapters of its parts. Makes room in `out`; returns its width.
+std::int64_t product(const LinearGroup& group, const std::vector<float>& input, std::int64_t batch,
+                     std::vector<float>& out) {
+  const std::int64_t stride = group.num_rows();
+  make_room(out, batch * stride);
+  if (group.packed) {
+    (*group.packed)(input.data(), batch, out.data());
+  } else {
+    std::vector<WeightMatrix> views;
+    for (const LinearWeights& part : group.parts) views.push_back(part.view());
+    model::linear(views, input.data(), batch, out.data());
+  }
   std::int64_t first = 0;
-  for (const LinearWeights& part : parts) {
+  for (const LinearWeights& part : group.parts) {
     if (part.low_rank) add_low_rank(*part.low_rank, input, batch, first, stride, out);
     first += part.matrix.rows;
   }
@@ -123,9 +121,16 @@ void choose_experts(const weights::ExpertConfig& config, std::int64_t token,
   for (auto e = order.begin(); e != chosen; ++e) routes[*e].push_back({token, weight(*e) / sum});
 }
 
-constexpr std::int64_t kPointwiseGrain = 4;  // tokens per thread that are worth waking it
+constexpr std::int64_t kPointwiseGrain = 4;        // tokens per thread that are worth waking it
+constexpr std::int64_t kAttentionGrain = 1 << 16;  // multiplications that are worth it
 
 }  // namespace
+
+std::int64_t LinearGroup::num_rows() const {
+  return std::accumulate(
+      parts.begin(), parts.end(), std::int64_t{0},
+      [](std::int64_t sum, const LinearWeights& part) { return sum + part.matrix.rows; });
+}
 
 Decoder::Decoder(DecoderModel model) : model_(std::move(model)), shape_(shape_of(model_.config)) {
   const ModelConfig& config = model_.config;
@@ -207,7 +212,7 @@ void Decoder::run_layer(std::size_t index, std::span<const DecodeToken> tokens) 
   scratch_.normed.resize(scratch_.residual.size());
   norm_rows(layer.input_norm, batch, scratch_.residual.data(), scratch_.normed.data());
   run_attention(index, tokens);
-  adapted_product({&layer.output, 1}, scratch_.attended, batch, scratch_.branch);
+  product(layer.output, scratch_.attended, batch, scratch_.branch);
   add_branch(layer.post_attention_norm, batch);
   norm_rows(layer.mlp_norm, batch, scratch_.residual.data(), scratch_.normed.data());
   if (layer.experts.empty()) {
@@ -222,7 +227,7 @@ void Decoder::run_attention(std::size_t index, std::span<const DecodeToken> toke
   const ModelConfig& config = model_.config;
   const auto batch = static_cast<std::int64_t>(tokens.size());
   const std::int64_t stride =
-      adapted_product(model_.layers[index].qkv, scratch_.normed, batch, scratch_.qkv);
+      product(model_.layers[index].qkv, scratch_.normed, batch, scratch_.qkv);
   parallel_for(batch, kPointwiseGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = begin; t < end; ++t) prepare_heads(index, tokens[t], t);
   });
@@ -233,16 +238,19 @@ void Decoder::run_attention(std::size_t index, std::span<const DecodeToken> toke
   shape.scale =
       static_cast<float>(weights::attention_scale(config, static_cast<std::int64_t>(index)));
   shape.sinks = model_.layers[index].sinks.empty() ? nullptr : model_.layers[index].sinks.data();
-  parallel_for(batch * shape_.num_kv_heads, 1, [&](std::int64_t begin, std::int64_t end) {
-    thread_local std::vector<float> scores;
-    for (std::int64_t item = begin; item < end; ++item) {
-      const std::int64_t t = item / shape_.num_kv_heads;
-      model::attend(shape, *tokens[t].cache, static_cast<std::int64_t>(index),
-                    item % shape_.num_kv_heads, tokens[t].position, window,
-                    scratch_.qkv.data() + t * stride, scratch_.attended.data() + t * query_size,
-                    scores);
-    }
-  });
+  const std::int64_t item_size = 2 * (tokens.front().position + 1) * shape_.head_dim *
+                                 (shape_.num_heads / shape_.num_kv_heads);
+  parallel_for(batch * shape_.num_kv_heads, kAttentionGrain / item_size + 1,
+               [&](std::int64_t begin, std::int64_t end) {
+                 thread_local std::vector<float> scores;
+                 for (std::int64_t item = begin; item < end; ++item) {
+                   const std::int64_t t = item / shape_.num_kv_heads;
+                   model::attend(shape, *tokens[t].cache, static_cast<std::int64_t>(index),
+                                 item % shape_.num_kv_heads, tokens[t].position, window,
+                                 scratch_.qkv.data() + t * stride,
+                                 scratch_.attended.data() + t * query_size, scores);
+                 }
+               });
 }
 
 // Norms and rotates the queries and keys of one token and puts keys and values into its cache.
@@ -285,8 +293,8 @@ void Decoder::rotate(const float* cos_sin, std::int64_t num_heads, float* heads)
 
 void Decoder::run_mlp(const DecoderMlp& mlp, const std::vector<float>& in, std::int64_t batch,
                       std::vector<float>& out) {
-  const std::int64_t stride = adapted_product(mlp.gate_up, in, batch, scratch_.gate_up);
-  const std::int64_t width = mlp.down.matrix.cols;
+  const std::int64_t stride = product(mlp.gate_up, in, batch, scratch_.gate_up);
+  const std::int64_t width = mlp.down.parts.front().matrix.cols;
   const bool gated = model_.config.gated_mlp;
   AURUM_CHECK(stride == (gated ? 2 * width : width), "MLP of {} and {}", stride, width);
   scratch_.activated.resize(static_cast<std::size_t>(batch * width));
@@ -297,17 +305,17 @@ void Decoder::run_mlp(const DecoderMlp& mlp, const std::vector<float>& in, std::
                scratch_.activated.data() + t * width);
     }
   });
-  adapted_product({&mlp.down, 1}, scratch_.activated, batch, out);
+  product(mlp.down, scratch_.activated, batch, out);
 }
 
 // Each expert runs once, on the tokens that chose it; a token adds its experts up in their order.
 void Decoder::run_experts(const DecoderLayer& layer, std::int64_t batch) {
   const auto hidden = static_cast<std::size_t>(model_.config.hidden_size);
-  const WeightMatrix router = layer.router.view();
-  product({&router, 1}, scratch_.normed, batch, scratch_.router_logits);
+  const std::int64_t num_routes =
+      product(layer.router, scratch_.normed, batch, scratch_.router_logits);
   std::vector<std::vector<Route>> routes(layer.experts.size());
   for (std::int64_t t = 0; t < batch; ++t) {
-    const std::span<float> logits(scratch_.router_logits.data() + t * router.rows,
+    const std::span<float> logits(scratch_.router_logits.data() + t * num_routes,
                                   layer.experts.size());
     choose_experts(*model_.config.experts, t, logits, routes);
   }
@@ -333,15 +341,22 @@ void Decoder::add_branch(const NormWeights& post_norm, std::int64_t batch) {
   if (!post_norm.weight.empty()) {
     norm_rows(post_norm, batch, scratch_.branch.data(), scratch_.branch.data());
   }
-  const std::int64_t count = batch * model_.config.hidden_size;
-  for (std::int64_t i = 0; i < count; ++i) scratch_.residual[i] += scratch_.branch[i];
+  const std::int64_t hidden = model_.config.hidden_size;
+  parallel_for(batch, kPointwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin * hidden; i < end * hidden; ++i) {
+      scratch_.residual[i] += scratch_.branch[i];
+    }
+  });
 }
 
 void Decoder::norm_rows(const NormWeights& norm, std::int64_t batch, const float* in,
                         float* out) const {
   const std::int64_t hidden = model_.config.hidden_size;
-  for (std::int64_t t = 0; t < batch; ++t)
-    norm_row(norm, hidden, in + t * hidden, out + t * hidden);
+  parallel_for(batch, kPointwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t t = begin; t < end; ++t) {
+      norm_row(norm, hidden, in + t * hidden, out + t * hidden);
+    }
+  });
 }
 
 void Decoder::norm_row(const NormWeights& norm, std::int64_t size, const float* in,
@@ -366,9 +381,8 @@ std::span<float> Decoder::run_head(std::span<const DecodeToken> tokens) {
     ++count;
   }
   if (count == 0) return {};
-  product({&model_.head, 1}, scratch_.normed, count, scratch_.logits);
-  const std::span<float> logits(scratch_.logits.data(),
-                                static_cast<std::size_t>(count * model_.head.rows));
+  const std::int64_t width = product(model_.head, scratch_.normed, count, scratch_.logits);
+  const std::span<float> logits(scratch_.logits.data(), static_cast<std::size_t>(count * width));
   if (const auto cap = model_.config.final_logit_softcap) {
     const auto c = static_cast<float>(*cap);
     parallel_for(static_cast<std::int64_t>(logits.size()), 4096,

@@ -8,6 +8,7 @@
 
 #include "model/kernels/attention.h"
 #include "model/kernels/linear.h"
+#include "model/kernels/packed_linear.h"
 #include "model/layers/rotary_frequencies.h"
 #include "weights/model_config.h"
 
@@ -29,6 +30,7 @@ struct LinearWeights {
   model::WeightMatrix matrix;
   std::vector<float> bias;
   std::optional<LowRankWeights> low_rank;
+  std::shared_ptr<const void> owner;  // of the matrix
 
   model::WeightMatrix view() const {
     model::WeightMatrix with_bias = matrix;
@@ -37,17 +39,24 @@ struct LinearWeights {
   }
 };
 
-// Gate and up as one fused part or two, or up alone.
+// Matrices that read the same input and run as one product.
+struct LinearGroup {
+  std::vector<LinearWeights> parts;
+  // Runs in the place of the parts, which then have no data; null where nothing can be packed.
+  std::shared_ptr<const model::PackedLinear> packed;
+
+  std::int64_t num_rows() const;
+};
+
+// Gate and up, or up alone.
 struct DecoderMlp {
-  std::vector<LinearWeights> gate_up;
-  LinearWeights down;
+  LinearGroup gate_up, down;
 };
 
 struct DecoderLayer {
-  std::vector<LinearWeights> qkv;  // one fused part or three
-  LinearWeights output;
+  LinearGroup qkv, output;
   DecoderMlp mlp;                                  // dense layers
-  LinearWeights router;                            // sparse layers
+  LinearGroup router;                              // sparse layers
   std::vector<DecoderMlp> experts;                 // sparse layers
   NormWeights input_norm, mlp_norm;                // before attention and before the MLP
   NormWeights post_attention_norm, post_mlp_norm;  // Gemma: on the branch before it is added
@@ -59,7 +68,8 @@ struct DecoderLayer {
 struct DecoderModel {
   weights::ModelConfig config;
   bool is_bfloat16 = false;
-  model::WeightMatrix embedding, head, positions;  // positions: data is null without learned ones
+  model::WeightMatrix embedding, positions;  // positions: data is null without learned ones
+  LinearGroup head;
   std::vector<DecoderLayer> layers;
   NormWeights final_norm;
   std::shared_ptr<const void> keep_alive;
@@ -82,7 +92,7 @@ class Decoder {
   explicit Decoder(DecoderModel model);
 
   const weights::ModelConfig& config() const { return model_.config; }
-  std::int64_t vocab_size() const { return model_.head.rows; }
+  std::int64_t vocab_size() const { return model_.head.num_rows(); }
   std::int64_t num_embeddings() const { return model_.embedding.rows; }
   // Where learned positions end; nullopt for rotary ones.
   std::optional<std::int64_t> max_positions() const {

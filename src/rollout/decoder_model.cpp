@@ -41,14 +41,14 @@ class Builder {
   DecoderModel build() {
     DecoderModel model;
     model.config = config_;
-    model.embedding = matrix(names_.embedding);
+    model.embedding = kept_matrix(names_.embedding);
     model.is_bfloat16 = model.embedding.is_bfloat16;
-    if (!names_.positions.empty()) model.positions = matrix(names_.positions);
+    if (!names_.positions.empty()) model.positions = kept_matrix(names_.positions);
     const bool has_head = !config_.tie_word_embeddings && find_(names_.head + ".weight");
-    model.head = has_head ? matrix(names_.head) : model.embedding;
+    model.head = group({whole(require((has_head ? names_.head : names_.embedding) + ".weight"))});
     model.final_norm = norm(names_.final_norm);
     for (const model::LayerNames& names : names_.layers) model.layers.push_back(layer(names));
-    model.keep_alive = std::make_shared<std::vector<std::shared_ptr<const void>>>(owned_);
+    model.keep_alive = std::make_shared<std::vector<std::shared_ptr<const void>>>(kept_);
     return model;
   }
 
@@ -59,13 +59,21 @@ class Builder {
     return *tensor;
   }
 
-  WeightMatrix matrix(const std::string& stem) const { return whole(require(stem + ".weight")); }
+  WeightMatrix kept_matrix(const std::string& stem) {
+    const MemoryTensor tensor = require(stem + ".weight");
+    kept_.push_back(tensor.owner);
+    return view_of(tensor);
+  }
 
-  static WeightMatrix whole(const MemoryTensor& tensor) {
+  static WeightMatrix view_of(const MemoryTensor& tensor) {
     return {.data = tensor.data,
             .is_bfloat16 = tensor.is_bfloat16,
             .rows = tensor.rows,
             .cols = tensor.cols};
+  }
+
+  static LinearWeights whole(const MemoryTensor& tensor) {
+    return {.matrix = view_of(tensor), .bias = {}, .low_rank = {}, .owner = tensor.owner};
   }
 
   std::vector<float> floats(const std::string& name) const {
@@ -80,28 +88,33 @@ class Builder {
 
   LinearWeights linear(const std::string& stem) {
     if (names_.input_major) return transposed(stem);
-    return {.matrix = matrix(stem), .bias = floats(stem + ".bias"), .low_rank = low_rank(stem)};
+    LinearWeights weights = whole(require(stem + ".weight"));
+    weights.bias = floats(stem + ".bias");
+    weights.low_rank = low_rank(stem);
+    return weights;
   }
 
-  std::optional<LowRankWeights> low_rank(const std::string& stem) const {
+  std::optional<LowRankWeights> low_rank(const std::string& stem) {
     const auto a = adapter_ == nullptr ? std::nullopt : find_(stem + ".lora_A.weight");
     if (!a) return std::nullopt;
-    return LowRankWeights{.a = whole(*a),
-                          .b = whole(require(stem + ".lora_B.weight")),
+    kept_.push_back(a->owner);
+    return LowRankWeights{.a = view_of(*a),
+                          .b = kept_matrix(stem + ".lora_B"),
                           .scale = static_cast<float>(adapter_->scale_of(stem, a->rows))};
   }
 
   // From [in, out].
   LinearWeights transposed(const std::string& stem) {
     const MemoryTensor tensor = require(stem + ".weight");
-    owned_.push_back(tensor.is_bfloat16 ? transpose_as<BFloat16>(tensor)
-                                        : transpose_as<float>(tensor));
-    return {.matrix = {.data = owned_.back().get(),
+    const auto owner =
+        tensor.is_bfloat16 ? transpose_as<BFloat16>(tensor) : transpose_as<float>(tensor);
+    return {.matrix = {.data = owner.get(),
                        .is_bfloat16 = tensor.is_bfloat16,
                        .rows = tensor.cols,
                        .cols = tensor.rows},
             .bias = floats(stem + ".bias"),
-            .low_rank = low_rank(stem)};
+            .low_rank = low_rank(stem),
+            .owner = owner};
   }
 
   NormWeights norm(const std::string& stem) const {
@@ -114,19 +127,33 @@ class Builder {
     return result;
   }
 
-  std::vector<LinearWeights> linears(const std::vector<std::string>& stems) {
+  // One fused product, packed if that is of use.
+  static LinearGroup group(std::vector<LinearWeights> parts) {
+    LinearGroup group{.parts = std::move(parts), .packed = nullptr};
+    if (!model::PackedLinear::can_pack(group.parts.front().matrix)) return group;
+    std::vector<WeightMatrix> views;
+    for (const LinearWeights& part : group.parts) views.push_back(part.view());
+    group.packed = std::make_shared<const model::PackedLinear>(views);
+    for (LinearWeights& part : group.parts) {
+      part.matrix.data = nullptr;
+      part.owner.reset();
+    }
+    return group;
+  }
+
+  LinearGroup linears(const std::vector<std::string>& stems) {
     std::vector<LinearWeights> parts;
     for (const std::string& stem : stems) parts.push_back(linear(stem));
-    return parts;
+    return group(std::move(parts));
   }
 
   DecoderMlp mlp(const model::MlpNames& names) {
-    return {.gate_up = linears(names.gate_up), .down = linear(names.down)};
+    return {.gate_up = linears(names.gate_up), .down = linears({names.down})};
   }
 
   DecoderLayer layer(const model::LayerNames& names) {
     DecoderLayer layer{.qkv = linears(names.qkv),
-                       .output = linear(names.output),
+                       .output = linears({names.output}),
                        .input_norm = norm(names.input_norm),
                        .mlp_norm = norm(names.mlp_norm),
                        .post_attention_norm = norm(names.post_attention_norm),
@@ -140,7 +167,7 @@ class Builder {
     if (names.router.empty()) {
       layer.mlp = mlp(names.mlp);
     } else {
-      layer.router = linear(names.router);
+      layer.router = linears({names.router});
     }
     for (const model::MlpNames& expert : names.experts) layer.experts.push_back(mlp(expert));
     return layer;
@@ -150,10 +177,10 @@ class Builder {
   model::TensorNames names_;
   const FindTensor& find_;
   const weights::LoraConfig* adapter_;
-  std::vector<std::shared_ptr<const void>> owned_;
+  std::vector<std::shared_ptr<const void>> kept_;
 };
 
-MemoryTensor view_of(const at::Tensor& tensor, const std::string& name) {
+MemoryTensor memory_of(const at::Tensor& tensor, const std::string& name) {
   const bool is_bfloat16 = tensor.scalar_type() == at::ScalarType::BFloat16;
   AURUM_CHECK(is_bfloat16 || tensor.scalar_type() == at::ScalarType::Float, "{}", name);
   AURUM_CHECK(tensor.is_contiguous() && tensor.device().is_cpu(), "{}", name);
@@ -161,7 +188,8 @@ MemoryTensor view_of(const at::Tensor& tensor, const std::string& name) {
   return {.data = tensor.const_data_ptr(),
           .is_bfloat16 = is_bfloat16,
           .rows = is_matrix ? tensor.size(0) : 1,
-          .cols = is_matrix ? tensor.size(1) : tensor.numel()};
+          .cols = is_matrix ? tensor.size(1) : tensor.numel(),
+          .owner = std::make_shared<at::Tensor>(tensor)};
 }
 
 }  // namespace
@@ -178,18 +206,13 @@ DecoderModel make_decoder_model(model::CausalLm& model) {
   for (const model::NamedParameter& parameter : model.parameters()) {
     parameters.emplace(parameter.name, *parameter.tensor);
   }
-  auto kept = std::make_shared<std::vector<at::Tensor>>();
   const auto find = [&](const std::string& name) -> std::optional<MemoryTensor> {
     const auto found = parameters.find(name);
     const at::Tensor tensor = found == parameters.end() ? model.frozen_tensor(name) : found->second;
     if (!tensor.defined()) return std::nullopt;
-    kept->push_back(tensor.detach().cpu());
-    return view_of(kept->back(), name);
+    return memory_of(tensor.detach().cpu(), name);
   };
-  DecoderModel decoder = make_decoder_model(model.config(), find, model.adapter_config());
-  using Keep = std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>;
-  decoder.keep_alive = std::make_shared<Keep>(decoder.keep_alive, kept);
-  return decoder;
+  return make_decoder_model(model.config(), find, model.adapter_config());
 }
 
 }  // namespace aurum::rollout

@@ -16,24 +16,26 @@ struct MemoryTensor {
   const void* data = nullptr;
   bool is_bfloat16 = false;
   std::int64_t rows = 0, cols = 0;
+  std::shared_ptr<const void> owner;  // of the data; null: who finds tensors keeps them
 };
 
 // Finds a tensor by its Hugging Face name; nullopt when the model has none.
 using FindTensor = std::function<std::optional<MemoryTensor>(const std::string& name)>;
 
-// Puts a decoder together from named tensors. The large ones are borrowed (the caller sets
-// `keep_alive`); norms and biases are copied, GPT-2's [in, out] matrices are transposed into memory
-// of their own. With `adapter`, "STEM.lora_A.weight" and "STEM.lora_B.weight" correct a matrix
-// where they are found. Throws InputError that names a missing tensor.
+// Puts a decoder together from named tensors. Matrices are packed where the processor can use that,
+// and let go of; what is borrowed is kept alive by its owner. Norms and biases are copied, GPT-2's
+// [in, out] matrices are transposed into memory of their own. With `adapter`, "STEM.lora_A.weight"
+// and "STEM.lora_B.weight" correct a matrix where they are found. Throws InputError that names a
+// missing tensor.
 DecoderModel make_decoder_model(const weights::ModelConfig& config, const FindTensor& find,
                                 const weights::LoraConfig* adapter = nullptr);
 
-// Views of a trainable model's own weights and adapter, as they are now. `model` must outlive the
-// result.
+// A trainable model's own weights and adapter, as they are now: packed (once more the memory of
+// bfloat16 weights), or as views.
 DecoderModel make_decoder_model(model::CausalLm& model);
 
-// Straight from files: tensors that are stored in the wanted dtype are used where they are mapped,
-// everything else (GGUF blocks too) is expanded once.
+// Straight from files: tensors that are stored in the wanted dtype are used, or packed, where they
+// are mapped; everything else (GGUF blocks too) is expanded first, one fused product at a time.
 DecoderModel make_decoder_model(std::shared_ptr<const weights::Checkpoint> checkpoint,
                                 model::ComputeDType dtype);
 

@@ -12,27 +12,30 @@
 
 namespace aurum::rollout {
 
-// Generates in this process, on the model's own weights, without padding: sequences of different
-// lengths step together, each over its own key and value cache, and a finished one makes room for
-// the next request. Requests with equal prompts share the work on the prompt.
+// Generates in this process, without padding: sequences of different lengths step together, each
+// over its own key and value cache, and a finished one makes room for the next request. Prompts run
+// together too; requests with equal prompts share the work on the prompt.
 //
 // A completion depends on its request and the weights only, never on its neighbours or the number
 // of threads. Not thread-safe.
 class LocalRolloutSource : public RolloutSource {
  public:
-  // `model` must outlive this object and must not be trained while generate() runs.
+  // `model` must outlive this object. The next generate() packs its weights as they are then; call
+  // sync_weights() when they change.
   // Ids at or above `vocab_size` (the padding rows of the head) are never sampled; a completion
   // ends with the first of `end_of_turn_ids`.
   LocalRolloutSource(model::CausalLm& model, std::vector<std::int32_t> end_of_turn_ids,
                      std::int64_t vocab_size);
-  // For weights from elsewhere: `make_model` is called now and at each sync_weights().
+  // For weights from elsewhere: `make_model` is called now, and again when weights are needed after
+  // sync_weights() or sleep().
   LocalRolloutSource(std::function<DecoderModel()> make_model,
                      std::vector<std::int32_t> end_of_turn_ids, std::int64_t vocab_size);
   ~LocalRolloutSource() override;
 
   std::vector<Rollout> generate(std::span<const RolloutRequest> requests,
                                 const TokenCallback& on_token = {}) override;
-  void sync_weights() override;
+  void sync_weights() override { decoder_.reset(); }
+  void sleep() override { decoder_.reset(); }
 
   // The logits [vocab_size of the head] after the last of `ids`, by the kernels of generate().
   std::vector<float> next_token_logits(std::span<const std::int32_t> ids);
@@ -40,12 +43,13 @@ class LocalRolloutSource : public RolloutSource {
  private:
   struct Sequence;
 
-  void check_request(const RolloutRequest& request) const;
-  std::int64_t room_for(const RolloutRequest& request) const;
-  Sequence admit(const RolloutRequest& request, std::size_t index,
-                 std::span<const Sequence> active);
-  std::vector<float> run_from_start(Sequence& sequence);
-  void advance(std::vector<Sequence>& active);
+  Decoder& decoder();
+  void check_request(const RolloutRequest& request);
+  std::int64_t room_for(const RolloutRequest& request);
+  Sequence new_sequence(const RolloutRequest& request, std::size_t index);
+  void start(std::span<Sequence> sequences, std::size_t num_running);
+  void run_from_start(std::span<Sequence* const> sequences);
+  void advance(std::span<Sequence> active);
   void step_together(std::vector<Sequence*>& sequences);
   void draw(Sequence& sequence, std::span<float> logits) const;
   bool is_end_of_turn(std::int32_t id) const;
@@ -53,7 +57,7 @@ class LocalRolloutSource : public RolloutSource {
   std::function<DecoderModel()> make_model_;
   std::vector<std::int32_t> end_of_turn_ids_;
   std::int64_t vocab_size_;
-  std::unique_ptr<Decoder> decoder_;
+  std::unique_ptr<Decoder> decoder_;  // made when it is needed
 };
 
 }  // namespace aurum::rollout

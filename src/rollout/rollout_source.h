@@ -42,6 +42,8 @@ class RolloutSource {
                                         const TokenCallback& on_token = {}) = 0;
   // The student's weights changed: take them over before the next generate().
   virtual void sync_weights() = 0;
+  // Gives back the memory that only generate() needs; the next one takes it again.
+  virtual void sleep() {}
 };
 
 }  // namespace aurum::rollout

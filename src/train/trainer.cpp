@@ -194,6 +194,7 @@ void Trainer::roll_out(std::vector<MicroBatch>& window, std::int64_t step_index,
   }
   if (requests.empty()) return;
   std::vector<rollout::Rollout> answers = parts_.rollouts.generate(requests);
+  parts_.rollouts.sleep();
   std::size_t next = 0;
   for (MicroBatch& batch : window) {
     for (std::size_t i = 0; i < batch.prompts.size(); ++i, ++next) {
@@ -312,6 +313,7 @@ void Trainer::sample_completions(const std::string& phase, std::int64_t step_ind
     requests.push_back({.prompt_ids = parts_.rows.rollout_prompt(examples[i]), .sampling = greedy});
   }
   const std::vector<rollout::Rollout> answers = parts_.rollouts.generate(requests);
+  parts_.rollouts.sleep();
   const text::Tokenizer& tokenizer = *parts_.rows.student().tokenizer;
   for (std::size_t i = 0; i < answers.size(); ++i) {
     const bool ended = answers[i].finish_reason == rollout::FinishReason::kEndOfTurn;

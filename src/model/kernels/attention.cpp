@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <span>
 
 #include "base/error.h"
 #include "model/kernels/bfloat16.h"
@@ -44,8 +45,8 @@ KvCache::KvCache(const AttentionShape& shape, std::int64_t num_layers, std::int6
       is_bfloat16_(is_bfloat16) {
   const auto bytes = static_cast<std::size_t>(num_layers * shape.num_kv_heads * head_values()) *
                      value_bytes(is_bfloat16);
-  keys_.resize(bytes);
-  values_.resize(bytes);
+  keys_ = AlignedBuffer<std::byte>(bytes);
+  values_ = AlignedBuffer<std::byte>(bytes);
 }
 
 void KvCache::store(std::int64_t layer, std::int64_t position, const float* keys,
@@ -91,68 +92,77 @@ const void* KvCache::values(std::int64_t layer, std::int64_t kv_head) const {
 
 namespace {
 
-// One query head against the visible positions [begin, end).
+constexpr int kMostHeads = 4;  // query heads that share a pass over their keys and values
+
+// kHeads query heads of one group against the visible positions [begin, end). Each head is
+// computed as if it were alone; together they load every key and value once.
 template <typename T>
-struct HeadTask {
+struct HeadsTask {
   const T* keys;
   const T* values;
-  const float* query;
+  const float* query;  // heads lie head_dim apart, like their outputs
   float* out;
-  float* scores;  // one per position from `first_block_position`
-  std::int64_t head_dim, padded_head_dim, begin, end;
+  float* scores;  // `stride` per head, from first_position() on
+  std::int64_t stride, head_dim, padded_head_dim, begin, end;
   float scale, softcap;
-  const float* sink;  // of this head, or null
+  const float* sinks;  // of these heads, or null
 
   std::int64_t first_position() const { return begin / kBlock * kBlock; }
 };
 
-template <typename T>
-AURUM_FORCE_INLINE void score_block(const HeadTask<T>& task, std::int64_t position) {
-  const T* keys = task.keys + position * task.padded_head_dim;
-  FloatLanes even = {}, odd = {};
-  std::int64_t d = 0;
-  for (; d + 2 <= task.head_dim; d += 2) {
-    FloatLanes key;
-    load_lanes(keys + d * kBlock, key);
-    even += key * task.query[d];
-    load_lanes(keys + (d + 1) * kBlock, key);
-    odd += key * task.query[d + 1];
-  }
-  if (d < task.head_dim) {
-    FloatLanes key;
-    load_lanes(keys + d * kBlock, key);
-    even += key * task.query[d];
-  }
-  store_lanes((even + odd) * task.scale, task.scores + position - task.first_position());
+// sums += query[d] * keys[d] for a block of keys.
+template <int kHeads, typename T>
+AURUM_FORCE_INLINE void add_dimension(const HeadsTask<T>& task, const T* keys, std::int64_t d,
+                                      FloatLanes (&sums)[kHeads]) {
+  FloatLanes key;
+  load_lanes(keys + d * kBlock, key);
+#pragma GCC unroll 4
+  for (int h = 0; h < kHeads; ++h) sums[h] += key * task.query[h * task.head_dim + d];
 }
 
-// Fills the scores; hidden positions at both ends get -infinity. Returns the largest.
+template <int kHeads, typename T>
+AURUM_FORCE_INLINE void score_block(const HeadsTask<T>& task, std::int64_t position) {
+  const T* keys = task.keys + position * task.padded_head_dim;
+  FloatLanes even[kHeads] = {}, odd[kHeads] = {};
+  std::int64_t d = 0;
+  for (; d + 2 <= task.head_dim; d += 2) {
+    add_dimension<kHeads>(task, keys, d, even);
+    add_dimension<kHeads>(task, keys, d + 1, odd);
+  }
+  if (d < task.head_dim) add_dimension<kHeads>(task, keys, d, even);
+#pragma GCC unroll 4
+  for (int h = 0; h < kHeads; ++h) {
+    store_lanes((even[h] + odd[h]) * task.scale,
+                task.scores + h * task.stride + position - task.first_position());
+  }
+}
+
+// Hidden positions at both ends of one head's scores get -infinity. Returns the largest.
 template <typename T>
-AURUM_FORCE_INLINE float score(const HeadTask<T>& task) {
+AURUM_FORCE_INLINE float hide_and_cap(const HeadsTask<T>& task, float* scores, std::int64_t count) {
+  constexpr float kHidden = -std::numeric_limits<float>::infinity();
   const std::int64_t first = task.first_position();
-  const std::int64_t last = (task.end + kBlock - 1) / kBlock * kBlock;
-  for (std::int64_t position = first; position < last; position += kBlock) {
-    score_block(task, position);
+  if (task.softcap > 0) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      scores[i] = task.softcap * std::tanh(scores[i] / task.softcap);
+    }
   }
-  for (std::int64_t p = first; p < task.begin; ++p) {
-    task.scores[p - first] = -std::numeric_limits<float>::infinity();
+  std::fill(scores, scores + task.begin - first, kHidden);
+  std::fill(scores + task.end - first, scores + count, kHidden);
+  FloatLanes largest = FloatLanes{} + kHidden;
+  for (std::int64_t i = 0; i < count; i += kLanes) {
+    FloatLanes lanes;
+    load_lanes(scores + i, lanes);
+    largest = lanes > largest ? lanes : largest;
   }
-  for (std::int64_t p = task.end; p < last; ++p) {
-    task.scores[p - first] = -std::numeric_limits<float>::infinity();
-  }
-  float largest = -std::numeric_limits<float>::infinity();
-  for (std::int64_t p = task.begin; p < task.end; ++p) {
-    float& s = task.scores[p - first];
-    if (task.softcap > 0) s = task.softcap * std::tanh(s / task.softcap);
-    largest = std::max(largest, s);
-  }
-  return largest;
+  return largest_lane(largest);
 }
 
 // out[d, d + 16 kChunks) = sum over positions of probability * value.
-template <int kChunks, typename T>
-AURUM_FORCE_INLINE void mix_values(const HeadTask<T>& task, std::int64_t d, float inverse_sum) {
-  FloatLanes sums[kChunks] = {};
+template <int kHeads, int kChunks, typename T>
+AURUM_FORCE_INLINE void mix_values(const HeadsTask<T>& task, std::int64_t d,
+                                   const float (&inverse_sums)[kHeads]) {
+  FloatLanes sums[kHeads][kChunks] = {};
   const float* scores = task.scores - task.first_position();
   for (std::int64_t p = task.begin; p < task.end; ++p) {
     const T* row = task.values + p * task.padded_head_dim + d;
@@ -160,15 +170,17 @@ AURUM_FORCE_INLINE void mix_values(const HeadTask<T>& task, std::int64_t d, floa
     for (int c = 0; c < kChunks; ++c) {
       FloatLanes value;
       load_lanes(row + c * kLanes, value);
-      sums[c] += value * scores[p];
+#pragma GCC unroll 4
+      for (int h = 0; h < kHeads; ++h) sums[h][c] += value * scores[h * task.stride + p];
     }
   }
-  for (int c = 0; c < kChunks; ++c) {
-    float part[kLanes];
-    store_lanes(sums[c] * inverse_sum, part);
-    const std::int64_t start = d + c * kLanes;
-    for (std::int64_t i = 0; i < kLanes && start + i < task.head_dim; ++i) {
-      task.out[start + i] = part[i];
+  for (int h = 0; h < kHeads; ++h) {
+    for (int c = 0; c < kChunks; ++c) {
+      float part[kLanes];
+      store_lanes(sums[h][c] * inverse_sums[h], part);
+      const std::int64_t start = d + c * kLanes;
+      const std::int64_t count = std::min(kLanes, task.head_dim - start);
+      std::copy_n(part, std::max<std::int64_t>(count, 0), task.out + h * task.head_dim + start);
     }
   }
 }
@@ -198,64 +210,86 @@ AURUM_FORCE_INLINE double exponentiate_body(float* values, std::int64_t count, f
   return total;
 }
 
-template <typename T>
-AURUM_FORCE_INLINE void attend_head(const HeadTask<T>& task) {
-  float largest = score(task);
-  if (task.sink) largest = std::max(largest, *task.sink);
-  const std::int64_t count = (task.end + kBlock - 1) / kBlock * kBlock - task.first_position();
-  // A hidden score of -infinity becomes exp(-87), far below the last bit of a sum that is >= 1.
-  double sum = exponentiate_body(task.scores, count, largest, 1.0f);
-  if (task.sink) sum += static_cast<double>(std::exp(*task.sink - largest));
-  const auto inverse_sum = static_cast<float>(1.0 / sum);
+template <int kHeads, typename T>
+AURUM_FORCE_INLINE void attend_heads(const HeadsTask<T>& task) {
+  const std::int64_t first = task.first_position();
+  const std::int64_t count = (task.end + kBlock - 1) / kBlock * kBlock - first;
+  for (std::int64_t p = first; p < task.end; p += kBlock) score_block<kHeads>(task, p);
+  float inverse_sums[kHeads];
+  for (int h = 0; h < kHeads; ++h) {
+    float* scores = task.scores + h * task.stride;
+    float largest = hide_and_cap(task, scores, count);
+    if (task.sinks) largest = std::max(largest, task.sinks[h]);
+    // A hidden score of -infinity becomes exp(-87), far below the last bit of a sum that is >= 1.
+    double sum = exponentiate_body(scores, count, largest, 1.0f);
+    if (task.sinks) sum += static_cast<double>(std::exp(task.sinks[h] - largest));
+    inverse_sums[h] = static_cast<float>(1.0 / sum);
+  }
   std::int64_t d = 0;
   for (; d + 4 * kLanes <= task.padded_head_dim; d += 4 * kLanes) {
-    mix_values<4>(task, d, inverse_sum);
+    mix_values<kHeads, 4>(task, d, inverse_sums);
   }
-  for (; d < task.padded_head_dim; d += kLanes) mix_values<1>(task, d, inverse_sum);
+  for (; d < task.padded_head_dim; d += kLanes) mix_values<kHeads, 1>(task, d, inverse_sums);
+}
+
+template <int kHeads, typename T>
+void attend_plain(const HeadsTask<T>& task) {
+  attend_heads<kHeads>(task);
+}
+template <int kHeads, typename T>
+AURUM_TARGET_AVX2 void attend_avx2(const HeadsTask<T>& task) {
+  attend_heads<kHeads>(task);
+}
+template <int kHeads, typename T>
+AURUM_TARGET_AVX512 void attend_avx512(const HeadsTask<T>& task) {
+  attend_heads<kHeads>(task);
+}
+
+template <int kHeads, typename T>
+void run_heads(const HeadsTask<T>& task, InstructionSet set) {
+  if (set >= InstructionSet::kAvx512) return attend_avx512<kHeads>(task);
+  if (set == InstructionSet::kAvx2) return attend_avx2<kHeads>(task);
+  attend_plain<kHeads>(task);
 }
 
 template <typename T>
-void attend_plain(const HeadTask<T>& task) {
-  attend_head(task);
-}
-template <typename T>
-AURUM_TARGET_AVX2 void attend_avx2(const HeadTask<T>& task) {
-  attend_head(task);
-}
-template <typename T>
-AURUM_TARGET_AVX512 void attend_avx512(const HeadTask<T>& task) {
-  attend_head(task);
-}
-
-template <typename T>
-void run_head(const HeadTask<T>& task, InstructionSet set) {
-  if (set >= InstructionSet::kAvx512) return attend_avx512(task);
-  if (set == InstructionSet::kAvx2) return attend_avx2(task);
-  attend_plain(task);
+void run_heads(const HeadsTask<T>& task, std::int64_t num_heads, InstructionSet set) {
+  switch (num_heads) {
+    case 1:
+      return run_heads<1>(task, set);
+    case 2:
+      return run_heads<2>(task, set);
+    case 3:
+      return run_heads<3>(task, set);
+    default:
+      return run_heads<kMostHeads>(task, set);
+  }
 }
 
 template <typename T>
 void attend_group(const AttentionShape& shape, const KvCache& cache, std::int64_t layer,
                   std::int64_t kv_head, std::int64_t position, std::int64_t window,
-                  const float* queries, float* out, float* scores, InstructionSet set) {
+                  const float* queries, float* out, std::span<float> scores, InstructionSet set) {
   const std::int64_t group = shape.num_heads / shape.num_kv_heads;
-  HeadTask<T> task{.keys = static_cast<const T*>(cache.keys(layer, kv_head)),
-                   .values = static_cast<const T*>(cache.values(layer, kv_head)),
-                   .query = nullptr,
-                   .out = nullptr,
-                   .scores = scores,
-                   .head_dim = shape.head_dim,
-                   .padded_head_dim = shape.padded_head_dim(),
-                   .begin = window > 0 ? std::max<std::int64_t>(0, position - window + 1) : 0,
-                   .end = position + 1,
-                   .scale = shape.scale,
-                   .softcap = shape.softcap,
-                   .sink = nullptr};
-  for (std::int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
+  HeadsTask<T> task{.keys = static_cast<const T*>(cache.keys(layer, kv_head)),
+                    .values = static_cast<const T*>(cache.values(layer, kv_head)),
+                    .query = nullptr,
+                    .out = nullptr,
+                    .scores = scores.data(),
+                    .stride = static_cast<std::int64_t>(scores.size()) / kMostHeads,
+                    .head_dim = shape.head_dim,
+                    .padded_head_dim = shape.padded_head_dim(),
+                    .begin = window > 0 ? std::max<std::int64_t>(0, position - window + 1) : 0,
+                    .end = position + 1,
+                    .scale = shape.scale,
+                    .softcap = shape.softcap,
+                    .sinks = nullptr};
+  const std::int64_t last = (kv_head + 1) * group;
+  for (std::int64_t head = kv_head * group; head < last; head += kMostHeads) {
     task.query = queries + head * shape.head_dim;
     task.out = out + head * shape.head_dim;
-    task.sink = shape.sinks ? shape.sinks + head : nullptr;
-    run_head(task, set);
+    task.sinks = shape.sinks ? shape.sinks + head : nullptr;
+    run_heads(task, std::min<std::int64_t>(kMostHeads, last - head), set);
   }
 }
 
@@ -275,14 +309,14 @@ AURUM_TARGET_AVX512 double exponentiate_avx512(float* v, std::int64_t n, float l
 void attend(const AttentionShape& shape, const KvCache& cache, std::int64_t layer,
             std::int64_t kv_head, std::int64_t position, std::int64_t window, const float* queries,
             float* out, std::vector<float>& scratch, InstructionSet set) {
-  const auto needed = static_cast<std::size_t>(round_up(position + 1));
+  const auto needed = static_cast<std::size_t>(kMostHeads * round_up(position + 1));
   if (scratch.size() < needed) scratch.resize(needed);
   if (cache.is_bfloat16()) {
     attend_group<BFloat16>(shape, cache, layer, kv_head, position, window, queries, out,
-                           scratch.data(), set);
+                           std::span(scratch.data(), needed), set);
   } else {
     attend_group<float>(shape, cache, layer, kv_head, position, window, queries, out,
-                        scratch.data(), set);
+                        std::span(scratch.data(), needed), set);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/aligned_buffer.h"
 #include "model/kernels/instruction_set.h"
 
 namespace aurum::model {
@@ -45,7 +46,7 @@ class KvCache {
   AttentionShape shape_;
   std::int64_t num_layers_, capacity_;  // capacity: a multiple of 16
   bool is_bfloat16_;
-  std::vector<std::byte> keys_, values_;  // [layers, kv_heads, capacity * padded_head_dim]
+  AlignedBuffer<std::byte> keys_, values_;  // [layers, kv_heads, capacity * padded_head_dim]
 };
 
 // Causal attention of the query heads that share `kv_head`, for one token: keys in

@@ -1,5 +1,9 @@
 #include "model/kernels/instruction_set.h"
 
+#if AURUM_X86
+#include <cpuid.h>
+#endif
+
 namespace aurum::model {
 
 namespace {
@@ -18,11 +22,32 @@ InstructionSet detect() {
   return InstructionSet::kPlain;
 }
 
+bool detect_matrix_tiles() {
+#if AURUM_X86
+  constexpr unsigned kOsSavesState = 1u << 27, kBFloat16Tiles = 1u << 22, kTiles = 1u << 24;
+  constexpr unsigned kTileState = 0x60000;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & kOsSavesState) == 0) return false;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+  if ((d & kBFloat16Tiles) == 0 || (d & kTiles) == 0) return false;
+  unsigned low = 0, high = 0;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (low & kTileState) == kTileState;
+#else
+  return false;
+#endif
+}
+
 }  // namespace
 
 InstructionSet best_instruction_set() {
   static const InstructionSet kBest = detect();
   return kBest;
+}
+
+bool has_matrix_tiles() {
+  static const bool kHas = detect_matrix_tiles();
+  return kHas;
 }
 
 std::string_view instruction_set_name(InstructionSet set) {

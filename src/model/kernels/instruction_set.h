@@ -9,6 +9,8 @@ enum class InstructionSet { kPlain, kAvx2, kAvx512, kAvx512BFloat16 };
 
 // The most that this processor can do; asked once.
 InstructionSet best_instruction_set();
+// True with AMX tiles for bfloat16, which libtorch's products use.
+bool has_matrix_tiles();
 std::string_view instruction_set_name(InstructionSet set);
 
 }  // namespace aurum::model

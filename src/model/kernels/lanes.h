@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "model/kernels/bfloat16.h"
@@ -37,6 +38,12 @@ AURUM_FORCE_INLINE float sum_lanes(const FloatLanes& lanes) {
     for (int i = 0; i < width; ++i) part[i] += part[i + width];
   }
   return part[0];
+}
+
+AURUM_FORCE_INLINE float largest_lane(const FloatLanes& lanes) {
+  float part[kLanes];
+  store_lanes(lanes, part);
+  return *std::max_element(part, part + kLanes);
 }
 
 // exp(x) for x <= 0, to about two units in the last place; below -87 it gives nearly 0.

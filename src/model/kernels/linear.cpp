@@ -6,7 +6,7 @@
 #include "base/parallel.h"
 #include "model/kernels/bfloat16.h"
 #include "model/kernels/lanes.h"
-#include "model/kernels/pair_product.h"
+#include "model/kernels/pair_gemm.h"
 
 namespace aurum::model {
 
@@ -91,41 +91,24 @@ AURUM_TARGET_AVX512 void run_tile_avx512(const Tile<T>& tile) {
   run_tile<4>(tile);
 }
 
-void run_tile_pairs(const Tile<BFloat16>& tile) {
-  pair_product({.weights = tile.weights,
-                .input = tile.input,
-                .num_rows = tile.num_rows,
-                .cols = tile.cols,
-                .batch = tile.batch,
-                .bias = tile.bias,
-                .out = tile.out,
-                .out_stride = tile.out_stride});
-}
+template <typename T>
+using TileFunction = void (*)(const Tile<T>& tile);
 
 template <typename T>
-struct TileKernel {
-  void (*run)(const Tile<T>& tile);
-  std::int64_t rows = kRowTile;  // weight rows that belong together
-  bool pads_input = false;       // wants rows pair_input_stride(cols) apart
-
-  std::int64_t tiles_of(std::int64_t num_rows) const { return (num_rows + rows - 1) / rows; }
-};
-
-template <typename T>
-TileKernel<T> choose_tile_kernel(InstructionSet set) {
+TileFunction<T> choose_tile_function(InstructionSet set) {
   switch (set) {
     case InstructionSet::kPlain:
-      return {run_tile_plain<T>};
+      return run_tile_plain<T>;
     case InstructionSet::kAvx2:
-      return {run_tile_avx2<T>};
+      return run_tile_avx2<T>;
     case InstructionSet::kAvx512:
-      return {run_tile_avx512<T>};
     case InstructionSet::kAvx512BFloat16:
-      if constexpr (std::is_same_v<T, BFloat16>) return {run_tile_pairs, kPairRows, true};
-      return {run_tile_avx512<T>};
+      return run_tile_avx512<T>;
   }
-  return {run_tile_plain<T>};
+  return run_tile_plain<T>;
 }
+
+std::int64_t tiles_of(std::int64_t num_rows) { return (num_rows + kRowTile - 1) / kRowTile; }
 
 // Tiles that a thread claims at a time: sixteen claims in all, so that a thread that is held up
 // takes fewer, but none of less than about 100 thousand multiplications.
@@ -136,28 +119,28 @@ std::int64_t tiles_per_claim(std::int64_t num_tiles, std::int64_t tile_size) {
 
 // Tiles [begin, end) of all parts, counted through.
 template <typename T>
-void run_tiles(std::span<const WeightMatrix> parts, const Tile<T>& all, const TileKernel<T>& kernel,
+void run_tiles(std::span<const WeightMatrix> parts, const Tile<T>& all, TileFunction<T> run,
                std::int64_t begin, std::int64_t end) {
   std::int64_t first_tile = 0, first_column = 0;
   for (const WeightMatrix& part : parts) {
-    const std::int64_t row = std::max<std::int64_t>(begin - first_tile, 0) * kernel.rows;
-    const std::int64_t row_end = std::min(part.rows, (end - first_tile) * kernel.rows);
+    const std::int64_t row = std::max<std::int64_t>(begin - first_tile, 0) * kRowTile;
+    const std::int64_t row_end = std::min(part.rows, (end - first_tile) * kRowTile);
     if (row < row_end) {
       Tile<T> tile = all;
       tile.weights = static_cast<const T*>(part.data) + row * all.cols;
       tile.num_rows = row_end - row;
       tile.bias = part.bias ? part.bias + row : nullptr;
       tile.out = all.out + first_column + row;
-      kernel.run(tile);
+      run(tile);
     }
-    first_tile += kernel.tiles_of(part.rows);
+    first_tile += tiles_of(part.rows);
     first_column += part.rows;
   }
 }
 
 template <typename T>
 void linear_of(std::span<const WeightMatrix> parts, const T* input, std::int64_t batch, float* out,
-               const TileKernel<T>& kernel) {
+               TileFunction<T> run) {
   Tile<T> all{.weights = nullptr,
               .input = input,
               .num_rows = 0,
@@ -169,36 +152,62 @@ void linear_of(std::span<const WeightMatrix> parts, const T* input, std::int64_t
   std::int64_t num_tiles = 0;
   for (const WeightMatrix& part : parts) {
     all.out_stride += part.rows;
-    num_tiles += kernel.tiles_of(part.rows);
+    num_tiles += tiles_of(part.rows);
   }
-  const std::int64_t claim = tiles_per_claim(num_tiles, kernel.rows * all.cols * batch);
+  const std::int64_t claim = tiles_per_claim(num_tiles, kRowTile * all.cols * batch);
   parallel_for_each((num_tiles + claim - 1) / claim, [&](std::int64_t index) {
-    run_tiles(parts, all, kernel, index * claim, std::min(num_tiles, (index + 1) * claim));
+    run_tiles(parts, all, run, index * claim, std::min(num_tiles, (index + 1) * claim));
   });
+}
+
+void linear_of_pairs(std::span<const WeightMatrix> parts, const float* input, std::int64_t batch,
+                     float* out) {
+  thread_local AlignedBuffer<Pair> rounded;
+  const std::int64_t cols = parts.front().cols, width = total_rows(parts);
+  const PairRows a = rounded_rows_of(input, batch, cols, rounded);
+  for (const WeightMatrix& part : parts) {
+    pair_gemm({.rows = batch,
+               .columns = part.rows,
+               .depth = cols,
+               .a = a,
+               .pack = rows_as_columns(static_cast<const BFloat16*>(part.data), part.rows, cols),
+               .bias = part.bias,
+               .out = out,
+               .out_stride = width});
+    out += part.rows;
+  }
 }
 
 }  // namespace
 
+std::int64_t total_rows(std::span<const WeightMatrix> parts) {
+  std::int64_t rows = 0;
+  for (const WeightMatrix& part : parts) rows += part.rows;
+  return rows;
+}
+
+void check_fused(std::span<const WeightMatrix> parts) {
+  AURUM_CHECK(!parts.empty());
+  for (const WeightMatrix& part : parts) {
+    AURUM_CHECK(part.cols == parts.front().cols && part.is_bfloat16 == parts.front().is_bfloat16,
+                "fused parts of {} and {} columns", parts.front().cols, part.cols);
+  }
+}
+
 void linear(std::span<const WeightMatrix> parts, const float* input, std::int64_t batch, float* out,
             InstructionSet set) {
-  AURUM_CHECK(!parts.empty());
+  check_fused(parts);
   const WeightMatrix& first = parts.front();
-  for (const WeightMatrix& part : parts) {
-    AURUM_CHECK(part.cols == first.cols && part.is_bfloat16 == first.is_bfloat16,
-                "fused parts of {} and {} columns", first.cols, part.cols);
-  }
   if (!first.is_bfloat16) {
-    return linear_of<float>(parts, input, batch, out, choose_tile_kernel<float>(set));
+    linear_of<float>(parts, input, batch, out, choose_tile_function<float>(set));
+  } else if (set == InstructionSet::kAvx512BFloat16) {
+    linear_of_pairs(parts, input, batch, out);
+  } else {
+    thread_local std::vector<BFloat16> rounded;
+    rounded.resize(static_cast<std::size_t>(batch * first.cols));
+    std::transform(input, input + batch * first.cols, rounded.begin(), to_bfloat16);
+    linear_of<BFloat16>(parts, rounded.data(), batch, out, choose_tile_function<BFloat16>(set));
   }
-  const TileKernel<BFloat16> kernel = choose_tile_kernel<BFloat16>(set);
-  const std::int64_t stride = kernel.pads_input ? pair_input_stride(first.cols) : first.cols;
-  thread_local std::vector<BFloat16> rounded;
-  rounded.assign(static_cast<std::size_t>(batch * stride), 0);
-  for (std::int64_t b = 0; b < batch; ++b) {
-    const float* row = input + b * first.cols;
-    std::transform(row, row + first.cols, rounded.begin() + b * stride, to_bfloat16);
-  }
-  linear_of<BFloat16>(parts, rounded.data(), batch, out, kernel);
 }
 
 }  // namespace aurum::model

@@ -17,6 +17,10 @@ struct WeightMatrix {
   const float* bias = nullptr;
 };
 
+// Weight rows of all parts; they share columns and dtype, or an AURUM_CHECK fails.
+std::int64_t total_rows(std::span<const WeightMatrix> parts);
+void check_fused(std::span<const WeightMatrix> parts);
+
 // out[b, :] = concat over parts of (part * input[b, :] + bias), for b < batch.
 //   input [batch, cols] and out [batch, sum of rows], dense float32
 // All parts share cols and dtype; fusing them saves a round over the threads. With bfloat16

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+
+#include "model/kernels/pair_packing.h"
+
+namespace aurum::model {
+
+// True where pair_gemm runs: AVX-512 BF16.
+bool has_pair_gemm();
+// True where it is also the fastest product of many rows: not beside AMX.
+bool prefers_pair_gemm();
+
+// C [rows, columns] = A [rows, depth] B [depth, columns] + bias: bfloat16 factors, float32 sums, by
+// the pair product of AVX-512 BF16 (VDPBF16PS); the work horse of scoring, training and generation.
+//
+// Each output starts at 0 and adds its pairs in order, whatever the sizes, the blocks and the
+// number of threads: a row of a batch has the bits of the row alone.
+//
+// Six rows of A meet 64 columns of B in 24 registers. A panel of 64 columns is packed into the
+// second cache (or comes packed), then all rows of A run along it.
+struct PairGemm {
+  std::int64_t rows, columns, depth;
+  PairRows a;
+  const Pair* packed = nullptr;  // all panels one after another, each [pairs_of(depth), 64];
+  PackPanel pack;                // if null, panels are packed on the way by this
+  const float* bias = nullptr;   // [columns] or null
+  float* out = nullptr;          // one of the two; rows `out_stride` apart
+  BFloat16* rounded_out = nullptr;
+  std::int64_t out_stride = 0;
+};
+void pair_gemm(const PairGemm& gemm);
+
+}  // namespace aurum::model
