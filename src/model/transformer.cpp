@@ -61,6 +61,8 @@ class Transformer : public CausalLm {
   }
 
  private:
+  // The residual stream is float32 in every compute dtype: rounded after each branch, it would lose
+  // more than all other roundings together.
   at::Tensor embed(const PackedBatch& batch) const;
   at::Tensor embed_ids(const std::vector<std::int32_t>& ids) const;
   at::Tensor embed_positions(const std::vector<std::int64_t>& row_offsets) const;
@@ -123,10 +125,10 @@ at::Tensor Transformer::embed_positions(const std::vector<std::int64_t>& row_off
 
 at::Tensor Transformer::embed(const PackedBatch& batch) const {
   check_ids(batch.token_ids, config_.vocab_size);
-  at::Tensor x = embed_ids(batch.token_ids);
+  at::Tensor x = embed_ids(batch.token_ids).to(at::kFloat);
   if (config_.scale_embedding) {
     const double root = std::sqrt(static_cast<double>(config_.hidden_size));
-    x = x * at::scalar_tensor(root, at::kFloat).to(dtype_);
+    x = x * at::scalar_tensor(root, at::kFloat).to(dtype_).to(at::kFloat);
   }
   return weights_.positions.defined() ? x + embed_positions(batch.row_offsets) : x;
 }

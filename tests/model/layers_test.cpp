@@ -123,6 +123,19 @@ TEST_P(Norms, GiveTheWeightItsGradient) {
   EXPECT_LT(distance(a.grad(), b.grad()), 1e-5);
 }
 
+// Branches that are far smaller than the residual add up instead of vanishing one by one.
+TEST_P(Norms, AddBfloat16BranchesToAFloat32Residual) {
+  at::manual_seed(9);
+  const at::Tensor x = at::randn({20, 32}), branch = at::randn({20, 32}).to(at::kBFloat16) * 1e-3;
+  const Norm norm{.kind = GetParam(), .weight = at::randn({32}).to(at::kBFloat16)};
+  const auto [sum, normed] = norm.add(x, branch);
+  EXPECT_TRUE(at::equal(sum, x + branch));
+  EXPECT_EQ(normed.scalar_type(), at::kBFloat16);
+  const at::Tensor exact = plain_rms_norm(sum, norm.weight.to(at::kFloat), GetParam());
+  EXPECT_LT(distance(normed.to(at::kFloat), exact), 1.0 / 256);  // one rounding
+  EXPECT_TRUE(at::equal(norm(sum), normed));
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, Norms,
                          ::testing::Values(NormKind{}, NormKind{.rounds_last = true},
                                            NormKind{.adds_one = true, .rounds_last = true}));

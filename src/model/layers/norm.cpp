@@ -74,9 +74,11 @@ class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
 }  // namespace
 
 at::Tensor Norm::operator()(const at::Tensor& x) const {
-  if (kind.is_layer_norm) return at::layer_norm(x, weight.sizes(), weight, bias, kind.eps);
-  if (!x.is_cpu()) return plain_rms_norm(x, weight, kind);
-  return RmsNormFunction::apply(x.contiguous(), std::optional<at::Tensor>(), weight, &kind)[0];
+  if (kind.is_layer_norm) return layer_norm(x);
+  if (!x.is_cpu()) return plain_rms_norm(x, weight, kind).to(weight.scalar_type());
+  return RmsNormFunction::apply(x.contiguous(), std::optional<at::Tensor>(),
+                                weight.to(x.scalar_type()), &kind)[0]
+      .to(weight.scalar_type());
 }
 
 std::pair<at::Tensor, at::Tensor> Norm::add(const at::Tensor& x, const at::Tensor& branch) const {
@@ -85,8 +87,15 @@ std::pair<at::Tensor, at::Tensor> Norm::add(const at::Tensor& x, const at::Tenso
     return {sum, (*this)(sum)};
   }
   const auto results = RmsNormFunction::apply(
-      x.contiguous(), std::optional<at::Tensor>(branch.contiguous()), weight, &kind);
-  return {results[0], results[1]};
+      x.contiguous(), std::optional<at::Tensor>(branch.to(x.scalar_type()).contiguous()),
+      weight.to(x.scalar_type()), &kind);
+  return {results[0], results[1].to(weight.scalar_type())};
+}
+
+at::Tensor Norm::layer_norm(const at::Tensor& x) const {
+  return at::layer_norm(x, weight.sizes(), weight.to(x.scalar_type()), bias.to(x.scalar_type()),
+                        kind.eps)
+      .to(weight.scalar_type());
 }
 
 }  // namespace aurum::model

@@ -20,10 +20,13 @@ struct Norm {
   at::Tensor bias;    // LayerNorm only
 
   bool exists() const { return weight.defined(); }
-  // x [..., size]
+  // x [..., size], in the weight's dtype or float32; the result has the weight's dtype.
   at::Tensor operator()(const at::Tensor& x) const;
-  // {x + branch, norm of that}, in one pass.
+  // {x + branch, norm of that}, in one pass. The sum has the dtype of x.
   std::pair<at::Tensor, at::Tensor> add(const at::Tensor& x, const at::Tensor& branch) const;
+
+ private:
+  at::Tensor layer_norm(const at::Tensor& x) const;
 };
 
 // The same RMS norm by ATen operators: what the kernel is compared with, and what other devices
