@@ -4,10 +4,12 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -28,8 +30,9 @@ constexpr std::int64_t kDefaultContext = 4096;
 constexpr std::int64_t kDefaultTokens = 2048;
 
 struct InspectOptions {
-  std::string model, revision = "main";
+  std::string model, revision = "main", teacher;
   std::int64_t context = 0, tokens = kDefaultTokens;  // context 0: the model's, up to 4096
+  std::int64_t lora_rank = 8;
   bool json = false;
 };
 
@@ -74,30 +77,64 @@ WeightTotals sum_weights(const weights::Checkpoint& checkpoint) {
   return totals;
 }
 
+// Why a model of this kind cannot be a student; nullopt when it can.
+std::optional<std::string> why_untrainable(const weights::ModelConfig& config) {
+  if (!config.experts) return std::nullopt;
+  return fmt::format(
+      "{} has sparse layers, whose experts have no backward pass here; it can score, "
+      "generate and teach",
+      config.model_type);
+}
+
+Json describe_uses(const weights::ModelConfig& config) {
+  Json uses = {"score", "generate", "teach"};
+  if (!why_untrainable(config)) uses.insert(uses.end(), {"train", "train with LoRA"});
+  return uses;
+}
+
 Json to_json(const MemoryEstimate& estimate) {
   return {{"total", estimate.total()},       {"program", estimate.program},
           {"file", estimate.file},           {"weights", estimate.weights},
           {"optimizer", estimate.optimizer}, {"working", estimate.working}};
 }
 
+Json describe_training(const SizedModel& student, const InspectOptions& options) {
+  std::shared_ptr<const weights::Checkpoint> files;
+  std::optional<SizedModel> teacher;
+  if (!options.teacher.empty()) {
+    files = open_model(options.teacher);
+    teacher.emplace(*files);
+  }
+  Json train = {{"tokens", options.tokens}, {"lora_rank", options.lora_rank}};
+  if (teacher) train["teacher"] = options.teacher;
+  for (const auto& [name, rank] :
+       {std::pair{"full", std::int64_t{0}}, std::pair{"lora", options.lora_rank}}) {
+    for (const bool checkpointing : {false, true}) {
+      const TrainingUse use{
+          .tokens = options.tokens, .checkpointing = checkpointing, .lora_rank = rank};
+      train[fmt::format("{}{}", name, checkpointing ? "_checkpointing" : "")] =
+          to_json(estimate_training(student, use, teacher ? &*teacher : nullptr));
+    }
+  }
+  return train;
+}
+
 Json describe_memory(const weights::Checkpoint& checkpoint, const InspectOptions& options) {
-  const weights::ModelConfig& config = checkpoint.config();
-  const WeightSizes sizes = measure_weights(checkpoint);
-  const std::int64_t context = options.context > 0
-                                   ? options.context
-                                   : std::min(config.max_position_embeddings, kDefaultContext);
+  const SizedModel model(checkpoint);
+  const std::int64_t context =
+      options.context > 0 ? options.context
+                          : std::min(model.config.max_position_embeddings, kDefaultContext);
   Json memory;
   memory["score"] = {{"tokens", options.tokens}};
   memory["generate"] = {
       {"context", context},
-      {"cache_per_sequence", cache_bytes(config, ComputeType::kBFloat16, context)}};
-  memory["train"] = {{"tokens", options.tokens},
-                     {"bfloat16", to_json(estimate_training(config, sizes, options.tokens))}};
+      {"cache_per_sequence", cache_bytes(model.config, ComputeType::kBFloat16, context)}};
   for (const auto& [name, type] : {std::pair{"float32", ComputeType::kFloat32},
                                    std::pair{"bfloat16", ComputeType::kBFloat16}}) {
-    memory["score"][name] = to_json(estimate_scoring(config, sizes, type, options.tokens));
-    memory["generate"][name] = to_json(estimate_generation(config, sizes, type, context));
+    memory["score"][name] = to_json(estimate_scoring(model, type, options.tokens));
+    memory["generate"][name] = to_json(estimate_generation(model, type, context));
   }
+  if (!why_untrainable(model.config)) memory["train"] = describe_training(model, options);
   return memory;
 }
 
@@ -126,6 +163,7 @@ Json describe_model(const weights::Checkpoint& checkpoint, const InspectOptions&
     types[name] = {{"tensors", entry.tensors}, {"values", entry.values}, {"bytes", entry.bytes}};
   }
   model["weights"] = std::move(types);
+  model["uses"] = describe_uses(config);
   model["memory"] = describe_memory(checkpoint, options);
   return model;
 }
@@ -183,6 +221,9 @@ Json inspect(const InspectOptions& options) {
   try {
     checkpoint = open_model(options.model, options.revision);
     result["model"] = describe_model(*checkpoint, options);
+    if (const auto why = why_untrainable(checkpoint->config())) {
+      unsupported.push_back({{"what", "training"}, {"why", *why}});
+    }
   } catch (const Error& error) {
     unsupported.push_back({{"what", "model"}, {"why", error.what()}});
   }
@@ -231,10 +272,24 @@ std::int64_t number(const Json& json, const char* key) { return json.at(key).get
 
 std::int64_t total(const Json& use, const char* type) { return number(use.at(type), "total"); }
 
+void print_training(const Table& table, const Json& train) {
+  const auto pair = [&](const std::string& name) {
+    return fmt::format("{}, {} with gradient checkpointing",
+                       human_bytes(total(train, name.c_str())),
+                       human_bytes(total(train, (name + "_checkpointing").c_str())));
+  };
+  table.line("train", pair("full"));
+  table.line("train LoRA", fmt::format("{} (rank {})", pair("lora"), number(train, "lora_rank")));
+  table.line(
+      "",
+      fmt::format("in bfloat16 with AdamW, micro-batches of {} tokens; {}", number(train, "tokens"),
+                  train.contains("teacher") ? "teacher " + train.at("teacher").get<std::string>()
+                                            : "a teacher comes on top: name it with --teacher"));
+}
+
 void print_memory(const Table& table, const Json& memory) {
   const Json& score = memory.at("score");
   const Json& generate = memory.at("generate");
-  const Json& train = memory.at("train");
   table.line("score", fmt::format("{} in bfloat16, {} in float32, {} tokens at a time",
                                   human_bytes(total(score, "bfloat16")),
                                   human_bytes(total(score, "float32")), number(score, "tokens")));
@@ -243,9 +298,7 @@ void print_memory(const Table& table, const Json& memory) {
                  "{} in bfloat16, {} in float32; {} for each more sequence of {} tokens",
                  human_bytes(total(generate, "bfloat16")), human_bytes(total(generate, "float32")),
                  human_bytes(number(generate, "cache_per_sequence")), number(generate, "context")));
-  table.line("train", fmt::format("{} in bfloat16 with AdamW, micro-batches of {} tokens; the "
-                                  "teacher's scoring comes on top",
-                                  human_bytes(total(train, "bfloat16")), number(train, "tokens")));
+  if (memory.contains("train")) print_training(table, memory.at("train"));
 }
 
 void print_model(const Table& table, const Json& model) {
@@ -266,6 +319,8 @@ void print_model(const Table& table, const Json& model) {
     table.line("weights", fmt::format("{:<5} {:>4} tensors, {}", type, number(entry, "tensors"),
                                       human_bytes(number(entry, "bytes"))));
   }
+  table.line("uses",
+             fmt::format("{}", fmt::join(model.at("uses").get<std::vector<std::string>>(), ", ")));
   print_memory(table, model.at("memory"));
 }
 
@@ -315,6 +370,13 @@ void add_inspect_command(CLI::App& app) {
       ->add_option("--context", options->context, "Tokens of a sequence when memory is predicted")
       ->check(CLI::PositiveNumber);
   command->add_option("--tokens", options->tokens, "Tokens of a batch when memory is predicted")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--teacher", options->teacher,
+                      "A model that teaches this one when memory of training is predicted");
+  command
+      ->add_option("--lora-rank", options->lora_rank,
+                   "Rank of an adapter when memory of training is predicted")
+      ->capture_default_str()
       ->check(CLI::PositiveNumber);
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options] {

@@ -42,15 +42,36 @@ TEST_F(InspectCommand, TellsWhatTheModelIs) {
 TEST_F(InspectCommand, PartsOfTheMemoryAddUpAndGrowWithTheWork) {
   const auto small = inspect({"--context", "16", "--tokens", "16"})["model"]["memory"];
   const auto large = inspect({"--context", "4096", "--tokens", "4096"})["model"]["memory"];
-  for (const char* use : {"score", "generate", "train"}) {
-    const auto& estimate = small[use]["bfloat16"];
+  const std::vector<std::pair<std::string, std::string>> uses = {
+      {"score", "bfloat16"},           {"score", "float32"},
+      {"generate", "bfloat16"},        {"train", "full"},
+      {"train", "full_checkpointing"}, {"train", "lora"},
+      {"train", "lora_checkpointing"}};
+  for (const auto& [use, kind] : uses) {
+    const auto& estimate = small[use][kind];
     std::int64_t sum = 0;
     for (const char* part : {"program", "file", "weights", "optimizer", "working"}) {
       sum += estimate[part].get<std::int64_t>();
     }
-    EXPECT_EQ(estimate["total"], sum) << use;
-    EXPECT_GT(large[use]["bfloat16"]["total"], estimate["total"]) << use;
+    EXPECT_EQ(estimate["total"], sum) << use << ' ' << kind;
+    EXPECT_GT(large[use][kind]["total"], estimate["total"]) << use << ' ' << kind;
   }
+}
+
+TEST_F(InspectCommand, PredictsLessForCheckpointingAndAdaptersAndMoreForATeacher) {
+  const auto alone = inspect({"--tokens", "4096"})["model"]["memory"]["train"];
+  const auto taught = inspect({"--tokens", "4096", "--teacher", folder_.path().string()});
+  EXPECT_LT(alone["full_checkpointing"]["total"], alone["full"]["total"]);
+  EXPECT_LT(alone["lora"]["optimizer"], alone["full"]["optimizer"]);
+  EXPECT_GT(alone["lora"]["optimizer"], 0);
+  EXPECT_GT(taught["model"]["memory"]["train"]["full"]["total"], alone["full"]["total"]);
+  const auto high = inspect({"--lora-rank", "64"})["model"]["memory"]["train"];
+  EXPECT_EQ(high["lora"]["optimizer"], 8 * alone["lora"]["optimizer"].get<std::int64_t>());
+}
+
+TEST_F(InspectCommand, ListsTheUsesOfTheModel) {
+  EXPECT_EQ(inspect()["model"]["uses"],
+            nlohmann::json({"score", "generate", "teach", "train", "train with LoRA"}));
 }
 
 TEST_F(InspectCommand, SaysWhyAPartIsUnsupported) {
