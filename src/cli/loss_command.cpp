@@ -33,7 +33,9 @@ struct Outputs {
   at::Tensor student_head;
 };
 
+// Empty for a side that the settings leave unused.
 loss::HeadInput head_input(const LossInputSide& side, std::size_t begin, std::size_t end) {
+  if (side.rows.empty()) return {};
   const std::vector<at::Tensor> rows(side.rows.begin() + static_cast<std::ptrdiff_t>(begin),
                                      side.rows.begin() + static_cast<std::ptrdiff_t>(end));
   return {.hidden = rows.size() == 1 ? rows.front() : at::cat(rows),
@@ -133,7 +135,9 @@ void run_loss(const LossArguments& arguments) {
   if (arguments.form == "fused" && dtype == at::kDouble) {
     throw InputError("--form fused computes in float32; use --dtype float32 or --form plain");
   }
-  const loss::LossConfig config = loss_config(load_config(arguments.config).training.gold);
+  const config::GoldParams gold = load_config(arguments.config).training.gold;
+  loss::LossConfig config = loss_config(gold);
+  config.sequence_level = uses_sequence_level_kd(gold);
   const LossInputs inputs = read_loss_inputs(arguments.inputs, config, dtype);
   const auto start = std::chrono::steady_clock::now();
   const Outputs outputs = compute_window(inputs, config, arguments);

@@ -189,8 +189,9 @@ loss::RowSide read_side(const Reader& reader, const std::string& side, const std
   }
   row.spans.resize(row.ids.size());
   const std::string spans_name = side + "_spans." + i, eos_name = side + "_eos." + i;
-  if (config.use_uld_loss && config.use_extended_uld) read_spans(reader, spans_name, row);
-  if (config.use_uld_loss || reader.contains(eos_name)) row.ends_with_eos = reader.flag(eos_name);
+  const bool needs_text = config.use_uld_loss && !config.sequence_level;
+  if (needs_text && config.use_extended_uld) read_spans(reader, spans_name, row);
+  if (needs_text || reader.contains(eos_name)) row.ends_with_eos = reader.flag(eos_name);
   if (row.ends_with_eos && (row.ids.empty() || !row.is_completion.back())) {
     reader.fail(eos_name, "is 1, but the row's last token is no completion token");
   }
@@ -235,27 +236,32 @@ LossInputs read_loss_inputs(const std::string& path, const loss::LossConfig& con
   LossInputs inputs;
   for (std::int64_t i = 0; i < num_rows; ++i) {
     read_values(reader, "student", std::to_string(i), inputs.student);
-    read_values(reader, "teacher", std::to_string(i), inputs.teacher);
+    if (!config.sequence_level) read_values(reader, "teacher", std::to_string(i), inputs.teacher);
   }
   const std::int64_t student_vocab = inputs.student.vocab, teacher_vocab = inputs.teacher.vocab;
   loss::VocabularyPair& vocabulary = inputs.vocabulary;
   vocabulary.student_size = read_vocab_size(reader, "student_vocab_size", student_vocab);
-  vocabulary.teacher_size = read_vocab_size(reader, "teacher_vocab_size", teacher_vocab);
+  if (!config.sequence_level) {
+    vocabulary.teacher_size = read_vocab_size(reader, "teacher_vocab_size", teacher_vocab);
+  }
   // Every column counts for TRL; JSD reads no probability of a given id.
-  const bool all = config.compat_trl || !config.use_uld_loss;
+  const bool reads_ids = config.use_uld_loss || config.sequence_level;
+  const bool all = config.compat_trl || !reads_ids;
   const std::int64_t student_width = all ? student_vocab : vocabulary.student_size;
   const std::int64_t teacher_width = all ? teacher_vocab : vocabulary.teacher_size;
-  if (config.use_uld_loss && config.hybrid) {
+  if (config.use_uld_loss && config.hybrid && !config.sequence_level) {
     read_matched(reader, student_width, teacher_width, vocabulary);
   }
   for (std::int64_t i = 0; i < num_rows; ++i) {
     const auto at = static_cast<std::size_t>(i);
     const std::string index = std::to_string(i);
-    inputs.rows.push_back(
-        {.student = read_side(reader, "student", index, inputs.student.rows[at].size(0),
-                              student_vocab, student_width, config),
-         .teacher = read_side(reader, "teacher", index, inputs.teacher.rows[at].size(0),
-                              teacher_vocab, teacher_width, config)});
+    loss::Row row{.student = read_side(reader, "student", index, inputs.student.rows[at].size(0),
+                                       student_vocab, student_width, config)};
+    if (!config.sequence_level) {
+      row.teacher = read_side(reader, "teacher", index, inputs.teacher.rows[at].size(0),
+                              teacher_vocab, teacher_width, config);
+    }
+    inputs.rows.push_back(std::move(row));
   }
   return inputs;
 }

@@ -21,4 +21,8 @@ loss::LossConfig loss_config(const config::GoldParams& gold) {
           .compat_trl = gold.compat == "trl"};
 }
 
+bool uses_sequence_level_kd(const config::GoldParams& gold) {
+  return gold.seq_kd && gold.compat != "trl";
+}
+
 }  // namespace aurum::cli

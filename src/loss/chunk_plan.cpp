@@ -14,15 +14,14 @@ class Planner {
       : config_(config), limit_(static_cast<std::size_t>(groups_per_chunk)) {}
 
   void add_row(const Row& row, const WindowCounts& counts) {
-    if (config_.use_uld_loss && config_.crossentropy_weight > 0.0) {
+    if (entropy_weight(config_) > 0.0) {
       entropy_ids_.resize(static_cast<std::size_t>(student_offset_) + row.student.ids.size(),
                           kNoId);
       for (const auto& [position, id] : predicted_tokens(row.student)) {
         entropy_ids_[static_cast<std::size_t>(student_offset_ + position)] = id;
       }
     }
-    const std::vector<Group> groups =
-        config_.use_uld_loss ? groups_of_row(row, config_) : pairs_of_row(row);
+    const std::vector<Group> groups = groups_to_compare(row);
     const double window = static_cast<double>(
         config_.use_uld_loss ? static_cast<std::int64_t>(groups.size()) * counts.rows
                              : std::max<std::int64_t>(1, counts.jsd_positions));
@@ -44,6 +43,11 @@ class Planner {
   }
 
  private:
+  std::vector<Group> groups_to_compare(const Row& row) const {
+    if (config_.sequence_level) return {};
+    return config_.use_uld_loss ? groups_of_row(row, config_) : pairs_of_row(row);
+  }
+
   static std::vector<Group> pairs_of_row(const Row& row) {
     const auto student = predicted_tokens(row.student), teacher = predicted_tokens(row.teacher);
     std::vector<Group> groups(std::min(student.size(), teacher.size()));

@@ -51,7 +51,7 @@ class PlainLoss {
   PlainLoss(const VocabularyPair& vocabulary, const Widths& widths, const WindowCounts& counts,
             const LossConfig& config, LossTerms& terms)
       : widths_(widths), counts_(counts), config_(config), terms_(terms) {
-    if (!config.use_uld_loss || !config.hybrid) return;
+    if (!config.use_uld_loss || !config.hybrid || config.sequence_level) return;
     columns_ = match_columns(vocabulary, widths);
     weights_ = hybrid_weights(config, columns_, widths);
   }
@@ -59,8 +59,9 @@ class PlainLoss {
   // The row's part of the loss, differentiable; undefined when nothing counts.
   at::Tensor add(const Row& row, const at::Tensor& student_logits,
                  const at::Tensor& teacher_logits) {
-    if (!config_.use_uld_loss) return jsd(row, student_logits, teacher_logits);
     const at::Tensor z = student_logits.slice(1, 0, widths_.student);
+    if (config_.sequence_level) return cross_entropy(row, z);
+    if (!config_.use_uld_loss) return jsd(row, student_logits, teacher_logits);
     const at::Tensor distillation =
         uld(row, z, teacher_logits.slice(1, 0, widths_.teacher)) * config_.distillation_weight;
     if (config_.crossentropy_weight == 0.0) return distillation;
@@ -133,7 +134,13 @@ class PlainLoss {
 
 }  // namespace
 
+double entropy_weight(const LossConfig& config) {
+  if (config.sequence_level) return 1.0;
+  return config.use_uld_loss ? config.crossentropy_weight : 0.0;
+}
+
 double total_loss(const LossTerms& terms, const LossConfig& config) {
+  if (config.sequence_level) return terms.cross_entropy;
   if (!config.use_uld_loss) return terms.distillation;
   return config.distillation_weight * terms.distillation +
          config.crossentropy_weight * terms.cross_entropy;
@@ -162,7 +169,7 @@ LossResult plain_loss(const std::vector<Row>& rows, const HeadInput& student,
   std::int64_t student_begin = 0, teacher_begin = 0;
   for (const Row& row : rows) {
     at::Tensor teacher_logits;
-    {
+    if (!config.sequence_level) {
       const c10::NoGradGuard no_grad;
       teacher_logits = row_logits(teacher, teacher_begin, row.teacher.ids.size(), dtype);
     }

@@ -28,6 +28,9 @@ struct LossConfig {
   bool skip_student_eos = true, skip_teacher_eos = true;
   MergeStrategy merge = MergeStrategy::kBayesian;
   bool compat_trl = false;
+  // Sequence-level KD: the student's cross entropy on the answers in place of everything above. The
+  // teacher's sides of the rows stay empty.
+  bool sequence_level = false;
 };
 
 // Which columns of the two heads count, and which stand for the same token.
@@ -67,6 +70,13 @@ struct WindowCounts {
   std::int64_t rows = 0;           // ULD
   std::int64_t ce_tokens = 0;      // cross entropy
   std::int64_t jsd_positions = 0;  // JSD on a shared vocabulary
+
+  WindowCounts& operator+=(const WindowCounts& part) {
+    rows += part.rows;
+    ce_tokens += part.ce_tokens;
+    jsd_positions += part.jsd_positions;
+    return *this;
+  }
 };
 
 WindowCounts count_window(const std::vector<Row>& rows, const LossConfig& config);
@@ -105,6 +115,9 @@ LossResult plain_loss(const std::vector<Row>& rows, const HeadInput& student,
                       const HeadInput& teacher, const VocabularyPair& vocabulary,
                       const WindowCounts& counts, const LossConfig& config, bool use_float64,
                       bool want_gradients = true);
+
+// The weight of the cross entropy in the loss.
+double entropy_weight(const LossConfig& config);
 
 // The loss that is minimised, from its parts.
 double total_loss(const LossTerms& terms, const LossConfig& config);

@@ -92,7 +92,7 @@ class FusedCall {
         entropy_share_(1.0 / static_cast<double>(std::max<std::int64_t>(1, counts.ce_tokens))) {
     // JSD compares the columns that both sides have.
     if (is_jsd()) widths_.student = widths_.teacher = std::min(widths_.student, widths_.teacher);
-    if (is_jsd() || !config.hybrid) return;
+    if (is_jsd() || !config.hybrid || config.sequence_level) return;
     columns_ = match_columns(vocabulary, widths_);
     weights_ = hybrid_weights(config, columns_, widths_);
     partner_.assign(static_cast<std::size_t>(student_.stride()), -1);
@@ -133,7 +133,7 @@ class FusedCall {
   }
 
  private:
-  bool is_jsd() const { return !config_.use_uld_loss; }
+  bool is_jsd() const { return !config_.use_uld_loss && !config_.sequence_level; }
   double student_temperature() const {
     if (chunk_->groups.empty()) return 1.0;  // cross entropy alone
     return is_jsd() ? config_.temperature : config_.student_temperature;
@@ -300,7 +300,7 @@ class FusedCall {
     const std::int64_t width = widths_.student;
     const double temperature = student_temperature();
     const std::int32_t entropy_id = chunk_->entropy_ids[static_cast<std::size_t>(index)];
-    const double entropy = entropy_id == kNoId ? 0.0 : config_.crossentropy_weight * entropy_share_;
+    const double entropy = entropy_id == kNoId ? 0.0 : entropy_weight(config_) * entropy_share_;
     const double total_slope = slope + state.slope - entropy;  // entropy: temperature is 1
     combine(weighted, row, static_cast<float>(-total_slope / state.sum),
             static_cast<float>(1.0 / temperature), width, gradient);

@@ -116,13 +116,13 @@ std::vector<std::pair<std::int64_t, std::int32_t>> predicted_tokens(const RowSid
   return tokens;
 }
 
-WindowCounts count_window(const std::vector<Row>& rows, const LossConfig&) {
+WindowCounts count_window(const std::vector<Row>& rows, const LossConfig& config) {
   WindowCounts counts{.rows = static_cast<std::int64_t>(rows.size())};
   for (const Row& row : rows) {
     const auto student = static_cast<std::int64_t>(predicted_tokens(row.student).size());
     const auto teacher = static_cast<std::int64_t>(predicted_tokens(row.teacher).size());
     counts.ce_tokens += student;
-    counts.jsd_positions += std::min(student, teacher);
+    counts.jsd_positions += config.sequence_level ? student : std::min(student, teacher);
   }
   return counts;
 }

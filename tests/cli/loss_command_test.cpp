@@ -96,6 +96,34 @@ TEST_F(LossCommand, BothFormsWriteTheSameLoss) {
   EXPECT_EQ(file->find("student_logits_grad.0")->shape, (std::vector<std::int64_t>{3, 4}));
 }
 
+TEST_F(LossCommand, SequenceLevelKdIsCrossEntropyWithoutATeacher) {
+  Window window = small_window();
+  std::erase_if(window, [](const auto& tensor) { return tensor.first.starts_with("teacher"); });
+  window.erase("matched_ids");
+  double expected = 0.0;
+  for (const int position : {0, 1}) {
+    double sum = 0.0;
+    for (int column = 0; column < 4; ++column) {
+      sum += std::exp(static_cast<double>(std::sin(static_cast<float>(4 * position + column))));
+    }
+    expected += (std::log(sum) - std::sin(static_cast<float>(4 * position + position + 1))) / 2;
+  }
+  for (const std::vector<std::string>& form :
+       {std::vector<std::string>{"--dtype", "float64"}, {"--form", "fused"}}) {
+    std::vector<std::string> more = form;
+    more.insert(more.end(), {"--training.gold.seq_kd", "true"});
+    const ProgramResult result = run(window, more);
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_NEAR(scalar("loss"), expected, 1e-6);
+    EXPECT_EQ(scalar("cross_entropy"), scalar("loss"));
+    EXPECT_EQ(scalar("distillation"), 0.0);
+    EXPECT_EQ(scalar("groups"), 0.0);
+  }
+  EXPECT_EQ(
+      run(window, {"--training.gold.seq_kd", "true", "--training.gold.compat", "trl"}).exit_code,
+      2);  // TRL ignores the flag, so the teacher is missing
+}
+
 TEST_F(LossCommand, NamesEveryTensorThatIsMissing) {
   for (const auto& [name, values] : small_window()) {
     Window window = small_window();

@@ -109,6 +109,34 @@ TEST(DistillationLoss, UldIsTheMeanOverRows) {
   EXPECT_NEAR(loss_of({row, row, row}), loss_of({row}), 1e-6);
 }
 
+TEST(DistillationLoss, SequenceLevelIsTheMeanCrossEntropyWhateverTheTeacher) {
+  Problem p = make_problem(at::kDouble);
+  const at::Tensor log_probs = at::mm(p.student.hidden, p.student.weight.t())
+                                   .slice(1, 0, p.vocabulary.student_size)
+                                   .log_softmax(1);
+  double sum = 0.0;
+  std::int64_t count = 0, offset = 0;
+  for (Row& row : p.rows) {
+    row.teacher = {};
+    for (std::size_t i = 1; i < row.student.ids.size(); ++i, ++count) {
+      const std::int64_t position = offset + static_cast<std::int64_t>(i) - 1;
+      sum -= log_probs[position][row.student.ids[i]].item<double>();
+    }
+    offset += static_cast<std::int64_t>(row.student.ids.size());
+  }
+  for (LossConfig config : every_loss()) {
+    config.sequence_level = true;
+    config.compat_trl = false;
+    const LossTerms terms =
+        plain_loss(p.rows, p.student, {}, p.vocabulary, count_window(p.rows, config), config, true)
+            .terms;
+    EXPECT_NEAR(terms.loss, sum / static_cast<double>(count), 1e-12);
+    EXPECT_EQ(terms.cross_entropy, terms.loss);
+    EXPECT_EQ(terms.distillation, 0.0);
+    EXPECT_EQ(terms.groups, 0);
+  }
+}
+
 TEST(DistillationLoss, JsdMatchesItsFormula) {
   Problem p = make_problem(at::kDouble);
   p.rows = {{make_side({2}, false, 11), make_side({2}, false, 11)}};

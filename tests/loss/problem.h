@@ -91,7 +91,10 @@ inline std::vector<LossConfig> every_loss() {
   trl.compat_trl = true;
   LossConfig positional = uld;
   positional.use_extended_uld = false;
-  std::vector<LossConfig> all{uld, hybrid, shared_entropy, with_eos, weighted, trl, positional};
+  LossConfig sequence = hybrid;
+  sequence.sequence_level = true;
+  std::vector<LossConfig> all{uld,      hybrid, shared_entropy, with_eos,
+                              weighted, trl,    positional,     sequence};
   for (const double beta : {0.0, 0.3, 1.0}) all.push_back({.temperature = 0.8, .beta = beta});
   return all;
 }
