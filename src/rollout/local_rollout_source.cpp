@@ -1,6 +1,7 @@
 #include "rollout/local_rollout_source.h"
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 
 #include "base/error.h"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr std::size_t kMaxActive = 32;     // sequences that step together
 constexpr std::size_t kPromptBlock = 256;  // prompt tokens that run together
+constexpr std::size_t kMostGuides = 16;    // regular expressions that are kept
 
 }  // namespace
 
@@ -29,6 +31,10 @@ struct LocalRolloutSource::Sequence {
   model::KvCache cache;
   std::int64_t rotary_key;
   std::shared_ptr<const std::vector<float>> first_logits;  // after what run_from_start ran
+  bool is_rerun = false;  // made room before: it starts behind its prompt
+  TokenGuide* guide = nullptr;
+  TokenGuide::State guide_state = {};
+  std::shared_ptr<const TokenGuide::Ids> allowed = nullptr;  // of the next draw, with a guide
 
   std::int64_t num_new() const {
     return static_cast<std::int64_t>(ids.size() - request->prompt_ids.size());
@@ -37,17 +43,19 @@ struct LocalRolloutSource::Sequence {
 
 LocalRolloutSource::LocalRolloutSource(model::CausalLm& model,
                                        std::vector<std::int32_t> end_of_turn_ids,
-                                       std::int64_t vocab_size)
+                                       std::int64_t vocab_size, LocalRolloutOptions options)
     : make_model_([&model] { return make_decoder_model(model); }),
       end_of_turn_ids_(std::move(end_of_turn_ids)),
-      vocab_size_(vocab_size) {}
+      vocab_size_(vocab_size),
+      options_(std::move(options)) {}
 
 LocalRolloutSource::LocalRolloutSource(std::function<DecoderModel()> make_model,
                                        std::vector<std::int32_t> end_of_turn_ids,
-                                       std::int64_t vocab_size)
+                                       std::int64_t vocab_size, LocalRolloutOptions options)
     : make_model_(std::move(make_model)),
       end_of_turn_ids_(std::move(end_of_turn_ids)),
-      vocab_size_(vocab_size) {
+      vocab_size_(vocab_size),
+      options_(std::move(options)) {
   decoder();
 }
 
@@ -58,38 +66,113 @@ Decoder& LocalRolloutSource::decoder() {
   return *decoder_;
 }
 
+// What one generate() is at.
+struct LocalRolloutSource::Batch {
+  std::span<const RolloutRequest> requests;
+  const TokenCallback& on_token;
+  std::vector<Rollout> rollouts;
+  KvPool pool;
+  std::size_t next_request = 0;
+  std::deque<Sequence> waiting = {};  // those that made room, the oldest first
+  std::vector<Sequence> active = {};
+  bool stopped = false;
+
+  bool is_done() const {
+    return stopped || (next_request == requests.size() && waiting.empty() && active.empty());
+  }
+};
+
 std::vector<Rollout> LocalRolloutSource::generate(std::span<const RolloutRequest> requests,
                                                   const TokenCallback& on_token) {
+  if (guides_.size() > kMostGuides) guides_.clear();
   for (const RolloutRequest& request : requests) check_request(request);
-  std::vector<Rollout> rollouts(requests.size());
-  std::vector<Sequence> active;
-  std::size_t next = 0;
-  bool stopped = false;
-  // Hands over the newest token of a sequence; true when that was its last.
-  const auto deliver = [&](const Sequence& sequence) {
-    const std::int32_t id = sequence.ids.back();
-    Rollout& rollout = rollouts[sequence.request_index];
-    rollout.completion_ids.push_back(id);
-    if (on_token && !on_token(sequence.request_index, id)) stopped = true;
-    if (!is_end_of_turn(id)) return sequence.num_new() >= sequence.max_new_tokens;
-    rollout.finish_reason = FinishReason::kEndOfTurn;
-    return true;
-  };
-  while (!stopped && (next < requests.size() || !active.empty())) {
-    const std::size_t num_running = active.size();
-    for (; active.size() < kMaxActive && next < requests.size(); ++next) {
-      active.push_back(new_sequence(requests[next], next));
+  Batch batch{.requests = requests,
+              .on_token = on_token,
+              .rollouts = std::vector<Rollout>(requests.size()),
+              .pool = KvPool(options_.kv_memory, bytes_per_position())};
+  while (!batch.is_done()) {
+    std::size_t num_running = batch.active.size();
+    make_room(batch, num_running);
+    while (batch.active.size() < kMaxActive && admit_next(batch)) {
     }
-    start(active, num_running);
-    advance(std::span(active).first(num_running));
+    start(batch.active, num_running);
+    advance(std::span(batch.active).first(num_running));
     std::vector<Sequence> unfinished;
-    for (Sequence& sequence : active) {
-      const bool finished = !stopped && deliver(sequence);
-      if (!finished) unfinished.push_back(std::move(sequence));
+    for (Sequence& sequence : batch.active) {
+      if (!batch.stopped && deliver(batch, sequence)) {
+        batch.pool.give_back(sequence.cache.capacity());
+      } else {
+        unfinished.push_back(std::move(sequence));
+      }
     }
-    active = std::move(unfinished);
+    batch.active = std::move(unfinished);
   }
-  return rollouts;
+  peak_kv_bytes_ = batch.pool.peak() * bytes_per_position();
+  return std::move(batch.rollouts);
+}
+
+// Hands over the newest token of a sequence; true when that was its last.
+bool LocalRolloutSource::deliver(Batch& batch, const Sequence& sequence) const {
+  const std::int32_t id = sequence.ids.back();
+  Rollout& rollout = batch.rollouts[sequence.request_index];
+  rollout.completion_ids.push_back(id);
+  if (batch.on_token && !batch.on_token(sequence.request_index, id)) batch.stopped = true;
+  if (!is_end_of_turn(id)) return sequence.num_new() >= sequence.max_new_tokens;
+  rollout.finish_reason = FinishReason::kEndOfTurn;
+  return true;
+}
+
+// Takes one more sequence in, if there is one and its memory is free.
+bool LocalRolloutSource::admit_next(Batch& batch) {
+  if (!batch.waiting.empty()) {
+    Sequence& sequence = batch.waiting.front();
+    const auto length = static_cast<std::int64_t>(sequence.ids.size());
+    const std::int64_t capacity = KvPool::whole_blocks(length + 1);
+    if (!batch.pool.take(capacity)) return false;
+    sequence.cache = decoder().make_cache(capacity);
+    sequence.rotary_key = decoder().rotary_key(length);
+    batch.active.push_back(std::move(sequence));
+    batch.waiting.pop_front();
+    return true;
+  }
+  if (batch.next_request == batch.requests.size()) return false;
+  const RolloutRequest& request = batch.requests[batch.next_request];
+  const auto prompt_length = static_cast<std::int64_t>(request.prompt_ids.size());
+  const std::int64_t capacity =
+      KvPool::whole_blocks(options_.kv_memory.is_paged ? prompt_length + 1 : longest(request));
+  if (!batch.pool.take(capacity)) return false;
+  batch.active.push_back(new_sequence(request, batch.next_request++, capacity));
+  return true;
+}
+
+// Gives every running sequence a place for the token it is about to run. Where there is not enough,
+// the youngest wait until others are done.
+void LocalRolloutSource::make_room(Batch& batch, std::size_t& num_running) {
+  for (std::size_t i = 0; i < num_running; ++i) {
+    while (!grow(batch, batch.active[i])) {
+      AURUM_CHECK(num_running > 1, "the budget holds any sequence alone");
+      Sequence youngest = std::move(batch.active.back());
+      batch.active.pop_back();
+      --num_running;
+      batch.pool.give_back(youngest.cache.capacity());
+      youngest.cache = decoder().make_cache(0);
+      youngest.is_rerun = true;
+      batch.waiting.push_front(std::move(youngest));
+      if (i == num_running) return;  // it was this one
+    }
+  }
+}
+
+bool LocalRolloutSource::grow(Batch& batch, Sequence& sequence) {
+  const auto length = static_cast<std::int64_t>(sequence.ids.size());
+  const std::int64_t before = sequence.cache.capacity();
+  if (length <= before) return true;
+  const std::int64_t added = KvPool::whole_blocks(length) - before;
+  if (!batch.pool.take(added)) return false;
+  model::KvCache larger = decoder().make_cache(before + added);
+  larger.copy_prefix(sequence.cache, before);
+  sequence.cache = std::move(larger);
+  return true;
 }
 
 std::vector<float> LocalRolloutSource::next_token_logits(std::span<const std::int32_t> ids) {
@@ -97,13 +180,23 @@ std::vector<float> LocalRolloutSource::next_token_logits(std::span<const std::in
   request.prompt_ids.assign(ids.begin(), ids.end());
   request.sampling.max_new_tokens = 1;
   check_request(request);
-  Sequence sequence = new_sequence(request, 0);
+  Sequence sequence = new_sequence(request, 0, longest(request));
   start({&sequence, 1}, 0);
   return *sequence.first_logits;
 }
 
+TokenGuide* LocalRolloutSource::guide_for(const std::string& regex) {
+  if (regex.empty()) return nullptr;
+  AURUM_CHECK(options_.guide_tokens != nullptr, "this source was made without guide tokens");
+  const auto found = guides_.find(regex);
+  if (found != guides_.end()) return found->second.get();
+  auto guide = std::make_unique<TokenGuide>(regex, options_.guide_tokens, end_of_turn_ids_);
+  return (guides_[regex] = std::move(guide)).get();
+}
+
 void LocalRolloutSource::check_request(const RolloutRequest& request) {
   check_sampling(request.sampling);
+  guide_for(request.sampling.regex);
   if (request.prompt_ids.empty()) {
     throw InputError("a prompt has no tokens: give it at least one (a BOS or a chat template)");
   }
@@ -118,6 +211,14 @@ void LocalRolloutSource::check_request(const RolloutRequest& request) {
     throw InputError(fmt::format("a prompt of {} tokens leaves no room in the model's {} positions",
                                  request.prompt_ids.size(), decoder().max_positions().value_or(0)));
   }
+  const KvPool pool(options_.kv_memory, bytes_per_position());
+  if (!pool.can_ever_hold(KvPool::whole_blocks(longest(request)))) {
+    throw InputError(fmt::format(
+        "a rollout of {} tokens needs {:.1f} MB of keys and values, and the engine has {:.1f} MB: "
+        "give it more memory, or lower training.gold.max_completion_length",
+        longest(request), static_cast<double>(longest(request) * bytes_per_position()) / 1e6,
+        static_cast<double>(options_.kv_memory.budget_bytes) / 1e6));
+  }
 }
 
 // New tokens that fit: learned positions end somewhere, rotary ones do not.
@@ -128,26 +229,42 @@ std::int64_t LocalRolloutSource::room_for(const RolloutRequest& request) {
   return std::min(wanted, *limit - static_cast<std::int64_t>(request.prompt_ids.size()));
 }
 
+// Positions of a sequence that uses all its room.
+std::int64_t LocalRolloutSource::longest(const RolloutRequest& request) {
+  return static_cast<std::int64_t>(request.prompt_ids.size()) + room_for(request);
+}
+
+std::int64_t LocalRolloutSource::bytes_per_position() {
+  const weights::ModelConfig& config = decoder().config();
+  model::AttentionShape shape;
+  shape.head_dim = config.head_dim;
+  const std::int64_t value_bytes = decoder().make_cache(0).is_bfloat16() ? 2 : 4;
+  return 2 * config.num_layers * config.num_kv_heads * shape.padded_head_dim() * value_bytes;
+}
+
 LocalRolloutSource::Sequence LocalRolloutSource::new_sequence(const RolloutRequest& request,
-                                                              std::size_t index) {
+                                                              std::size_t index,
+                                                              std::int64_t capacity) {
   const auto prompt_length = static_cast<std::int64_t>(request.prompt_ids.size());
-  const std::int64_t room = room_for(request);
   return {.request_index = index,
           .request = &request,
           .ids = request.prompt_ids,
-          .max_new_tokens = room,
+          .max_new_tokens = room_for(request),
           .random = RandomStream(request.seed, "rollout", request.stream_index),
-          .cache = decoder().make_cache(prompt_length + room),
+          .cache = decoder().make_cache(capacity),
           .rotary_key = decoder().rotary_key(prompt_length),
-          .first_logits = nullptr};
+          .first_logits = nullptr,
+          .guide = guide_for(request.sampling.regex)};
 }
 
-// Draws the first token of all sequences after the first `num_running`: runs their prompts, or
-// takes over the cache of an earlier sequence with the same prompt.
+// Draws a token of all sequences after the first `num_running`: runs what they have, or takes over
+// the cache of an earlier sequence with the same prompt.
 void LocalRolloutSource::start(std::span<Sequence> sequences, std::size_t num_running) {
   const auto same_prompt = [&](const Sequence& a) -> const Sequence& {
     return *std::find_if(sequences.begin(), sequences.end(), [&](const Sequence& b) {
-      return a.rotary_key == b.rotary_key && a.request->prompt_ids == b.request->prompt_ids;
+      const bool are_fresh = !a.is_rerun && !b.is_rerun;
+      return &a == &b || (are_fresh && a.rotary_key == b.rotary_key &&
+                          a.request->prompt_ids == b.request->prompt_ids);
     });
   };
   const std::span<Sequence> new_ones = sequences.subspan(num_running);
@@ -163,6 +280,7 @@ void LocalRolloutSource::start(std::span<Sequence> sequences, std::size_t num_ru
                                static_cast<std::int64_t>(sequence.request->prompt_ids.size()));
     sequence.first_logits = first.first_logits;
   }
+  for (Sequence& sequence : new_ones) consult_guide(sequence);
   parallel_for_each(static_cast<std::int64_t>(new_ones.size()), [&](std::int64_t i) {
     std::vector<float> logits = *new_ones[static_cast<std::size_t>(i)].first_logits;
     draw(new_ones[static_cast<std::size_t>(i)], logits);
@@ -213,6 +331,7 @@ void LocalRolloutSource::advance(std::span<Sequence> active) {
     Sequence* const stale = &sequence;
     run_from_start({&stale, 1});
     std::vector<float> logits = *sequence.first_logits;
+    consult_guide(sequence);
     draw(sequence, logits);
   }
   if (!together.empty()) step_together(together);
@@ -221,6 +340,7 @@ void LocalRolloutSource::advance(std::span<Sequence> active) {
 void LocalRolloutSource::step_together(std::vector<Sequence*>& sequences) {
   std::vector<DecodeToken> tokens;
   for (Sequence* sequence : sequences) {
+    consult_guide(*sequence);  // here, because guides are not thread-safe
     const auto length = static_cast<std::int64_t>(sequence->ids.size());
     tokens.push_back({.id = sequence->ids.back(),
                       .position = length - 1,
@@ -236,10 +356,30 @@ void LocalRolloutSource::step_together(std::vector<Sequence*>& sequences) {
   });
 }
 
+// Follows what was drawn last and finds out what may come next.
+void LocalRolloutSource::consult_guide(Sequence& sequence) const {
+  TokenGuide* guide = sequence.guide;
+  if (guide == nullptr) return;
+  if (sequence.num_new() > 0) {
+    sequence.guide_state = guide->advance(sequence.guide_state, sequence.ids.back());
+  }
+  sequence.allowed = guide->allowed(sequence.guide_state);
+}
+
 void LocalRolloutSource::draw(Sequence& sequence, std::span<float> logits) const {
+  const SamplingParams& sampling = sequence.request->sampling;
+  if (sequence.allowed) {
+    // The others do not exist for the sampler: no probability of theirs can be rounded up.
+    std::vector<float> chosen;
+    for (const std::int32_t id : *sequence.allowed) {
+      chosen.push_back(logits[static_cast<std::size_t>(id)]);
+    }
+    const std::int32_t slot = sample_token(chosen, sampling, sequence.random);
+    sequence.ids.push_back((*sequence.allowed)[static_cast<std::size_t>(slot)]);
+    return;
+  }
   const auto real = std::min<std::size_t>(logits.size(), static_cast<std::size_t>(vocab_size_));
-  sequence.ids.push_back(
-      sample_token(logits.first(real), sequence.request->sampling, sequence.random));
+  sequence.ids.push_back(sample_token(logits.first(real), sampling, sequence.random));
 }
 
 bool LocalRolloutSource::is_end_of_turn(std::int32_t id) const {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace aurum::rollout {
@@ -12,6 +13,7 @@ struct SamplingParams {
   double top_p = 1.0;
   std::int64_t top_k = 0;  // 0 = off
   std::int64_t max_new_tokens = 128;
+  std::string regex;  // what a finished completion has to match as a whole; empty: anything
 };
 
 struct RolloutRequest {
@@ -44,6 +46,11 @@ class RolloutSource {
   virtual void sync_weights() = 0;
   // Gives back the memory that only generate() needs; the next one takes it again.
   virtual void sleep() {}
+  // A run goes on after `num_updates` of the student's weights: take them over as they are.
+  virtual void resume(std::int64_t num_updates) {
+    static_cast<void>(num_updates);
+    sync_weights();
+  }
 };
 
 }  // namespace aurum::rollout

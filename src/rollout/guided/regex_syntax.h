@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace aurum::rollout {
+
+// Code points as disjoint, rising, closed ranges; surrogates are in none.
+using CodePointSet = std::vector<std::pair<char32_t, char32_t>>;
+
+struct RegexNode {
+  enum class Kind { kSet, kSequence, kChoice, kRepeat, kTextBegin, kTextEnd };
+
+  Kind kind = Kind::kSequence;
+  CodePointSet set = {};                 // kSet
+  std::vector<RegexNode> children = {};  // kSequence, kChoice; kRepeat has one
+  std::int64_t min = 0;                  // kRepeat
+  std::int64_t max = 0;                  // kRepeat; kUnlimited: no end
+};
+
+inline constexpr std::int64_t kUnlimited = -1;
+
+// Parses what Python's re and PCRE2 have in common and a finite automaton can do: literals,
+// escapes, . [...] ( ) (?: ) | * + ? {m,n}, ^ and $ for the ends of the text. \d, \s and \w are
+// ASCII; . is anything but a newline; greedy and lazy say the same. Throws InputError ("at 3: ...")
+// for anything else and for what is beyond the limits of length, nesting or repetition.
+RegexNode parse_regex(std::string_view pattern);
+
+}  // namespace aurum::rollout
