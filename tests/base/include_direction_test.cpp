@@ -24,10 +24,11 @@ const std::map<std::string, std::set<std::string>> kMayUse = {
     {"rollout", {"base", "telemetry", "text", "model", "weights"}},
     {"loss", {"base", "text"}},
     {"train", {"base", "telemetry", "text", "weights", "data", "model", "rollout", "loss"}},
+    {"serve", {"base", "telemetry", "text", "weights", "model", "rollout"}},
     {"report", {"base", "telemetry"}},
     {"cli",
-     {"base", "config", "hub", "telemetry", "text", "weights", "data", "model", "rollout", "loss", "train",
-      "report"}},
+     {"base", "config", "hub", "telemetry", "text", "weights", "data", "model", "rollout", "loss",
+      "train", "serve", "report"}},
 };
 
 TEST(IncludeDirection, EveryFolderUsesOnlyLowerLayers) {
