@@ -27,6 +27,7 @@ void add_inspect_command(CLI::App& app);
 void add_logits_command(CLI::App& app);
 void add_loss_command(CLI::App& app);
 void add_report_command(CLI::App& app);
+void add_serve_command(CLI::App& app);
 void add_template_command(CLI::App& app);
 void add_tokenize_command(CLI::App& app);
 void add_train_command(CLI::App& app);

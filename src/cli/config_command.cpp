@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/config_options.h"
+#include "cli/training_checks.h"
 #include "config/reference.h"
 #include "config/support.h"
 
@@ -32,12 +33,14 @@ Json notes_to_json(const std::vector<config::KeyNote>& notes) {
 Json check_file(const std::string& file) {
   const config::TrainingConfig config = config::load_training_config(file);
   config::check_complete(config);
+  check_guided_decoding(config);
   const config::KeyClasses classes = config::classify_keys(config);
   return {{"file", file},
           {"ok", true},
           {"acts", notes_to_json(classes.acting)},
           {"refused", notes_to_json(classes.refused)},
           {"no_effect", notes_to_json(classes.ignored)},
+          {"missing", missing_files(config)},
           {"warnings", config.warnings}};
 }
 
@@ -55,7 +58,9 @@ void explain(const Json& report) {
   };
   each("refused", "is refused by train");
   each("no_effect", "has no effect here");
-  for (const Json& warning : report["warnings"]) log_warning("{}", warning.get<std::string>());
+  for (const char* list : {"missing", "warnings"}) {
+    for (const Json& sentence : report[list]) log_warning("{}", sentence.get<std::string>());
+  }
 }
 
 void check_files(const std::vector<std::string>& files, bool as_json) {

@@ -46,6 +46,7 @@ void add_commands(CLI::App& app) {
   aurum::cli::add_train_command(app);
   aurum::cli::add_config_command(app);
   aurum::cli::add_generate_command(app);
+  aurum::cli::add_serve_command(app);
   aurum::cli::add_tokenize_command(app);
   aurum::cli::add_template_command(app);
   aurum::cli::add_align_command(app);

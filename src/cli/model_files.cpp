@@ -26,7 +26,16 @@ void show_progress(const std::string& file, std::uint64_t done, std::uint64_t to
 
 fs::path resolve(const std::string& name, const std::string& revision, hub::Part part) {
   if (name.empty()) throw InputError("the model name is empty; give a folder, file or hub id");
-  if (fs::exists(name)) return name;
+  if (revision.empty() || revision.find("..") != std::string::npos || revision.front() == '/') {
+    throw InputError(
+        fmt::format("{}: \"{}\" is no revision; give a branch, tag or commit", name, revision));
+  }
+  if (fs::exists(name)) {
+    if (revision == kMain) return name;
+    throw InputError(
+        fmt::format("{}: is a local path, which has no revision {}; remove it, or give a hub id",
+                    name, revision));
+  }
   if (!hub::is_hub_name(name)) {
     throw InputError(fmt::format("{}: there is no such file or folder", name));
   }

@@ -2,13 +2,9 @@
 
 #include <atomic>
 #include <chrono>
-#include <cmath>
 #include <csignal>
-#include <ctime>
 #include <filesystem>
-#include <fstream>
 #include <functional>
-#include <iomanip>
 #include <optional>
 
 #include <fmt/format.h>
@@ -20,18 +16,20 @@
 #include "cli/config_options.h"
 #include "cli/loss_options.h"
 #include "cli/model_files.h"
+#include "cli/run_log.h"
+#include "cli/schedule_config.h"
+#include "cli/training_checks.h"
 #include "cli/training_data.h"
 #include "cli/training_models.h"
+#include "cli/training_rollouts.h"
 #include "config/reference.h"
 #include "config/support.h"
+#include "config/teacher_options.h"
 #include "data/example.h"
 #include "loss/distillation_loss.h"
 #include "model/causal_lm.h"
-#include "report/progress_line.h"
-#include "rollout/local_rollout_source.h"
 #include "telemetry/run_files.h"
 #include "telemetry/step_metrics.h"
-#include "telemetry/tensorboard_writer.h"
 #include "train/matched_vocabulary.h"
 #include "train/run_folder.h"
 #include "train/run_records.h"
@@ -47,8 +45,9 @@ std::atomic<bool> interrupted{false};
 
 void on_signal(int) { interrupted = true; }
 
-train::TextSide text_side(const std::string& name, const std::optional<std::string>& override) {
-  train::TextSide side{.tokenizer = open_tokenizer(name)};
+train::TextSide text_side(const std::string& name, const std::string& revision,
+                          const std::optional<std::string>& override) {
+  train::TextSide side{.tokenizer = open_tokenizer(name, revision)};
   const auto& templates = side.tokenizer->chat_templates();
   const auto own = templates.find("default");
   if (override) {
@@ -81,15 +80,16 @@ train::TrainerConfig trainer_config(const config::TrainingConfig& config, std::i
   train::TrainerConfig trainer{.batch_size = t.per_device_train_batch_size,
                                .eval_batch_size = t.per_device_eval_batch_size,
                                .accumulation_steps = t.gradient_accumulation_steps,
+                               .num_generations = t.gold.num_generations,
                                .lmbda = t.gold.lmbda,
                                .seed = static_cast<std::uint64_t>(t.seed),
                                .data_seed = static_cast<std::uint64_t>(t.data_seed),
                                .max_grad_norm = t.max_grad_norm.value_or(0.0),
                                .logging_steps = std::max<std::int64_t>(1, t.logging_steps),
                                .save_steps = t.save_steps};
-  const std::int64_t per_epoch =
-      std::max<std::int64_t>(1, num_rows / (trainer.batch_size * trainer.accumulation_steps));
+  const std::int64_t per_epoch = trainer.steps_per_epoch(num_rows);
   trainer.max_steps = t.max_steps > 0 ? t.max_steps : per_epoch * t.num_train_epochs;
+  trainer.logs_first_step = t.logging_first_step;
   if (t.logging_strategy == "epoch") trainer.logging_steps = per_epoch;
   if (t.logging_strategy == "no") trainer.logging_steps = trainer.max_steps + 1;
   if (t.save_epoch && t.save_steps == 0) trainer.save_steps = per_epoch;
@@ -98,18 +98,19 @@ train::TrainerConfig trainer_config(const config::TrainingConfig& config, std::i
   trainer.sampling = {.temperature = t.gold.temperature,
                       .top_p = t.gold.top_p,
                       .top_k = t.gold.top_k,
-                      .max_new_tokens = t.gold.max_completion_length};
+                      .max_new_tokens = t.gold.max_completion_length,
+                      .regex = t.gold.vllm_guided_decoding_regex.value_or("")};
   trainer.loss = loss_config(t.gold);
-  const double warmup_share = t.warmup_ratio.value_or(0.0);
-  trainer.schedule = {.type = t.lr_scheduler_type,
-                      .peak = t.learning_rate,
-                      .warmup_steps = t.warmup_steps.value_or(static_cast<std::int64_t>(
-                          std::ceil(warmup_share * static_cast<double>(trainer.max_steps)))),
-                      .max_steps = trainer.max_steps};
-  trainer.adamw = {.beta1 = t.adam_beta1,
-                   .beta2 = t.adam_beta2,
-                   .epsilon = t.adam_epsilon,
-                   .weight_decay = t.weight_decay};
+  trainer.seq_kd = uses_sequence_level_kd(t.gold);
+  trainer.schedule = lr_schedule(t, trainer.max_steps);
+  trainer.plateau = plateau_config(t);
+  trainer.frozen_layers = config.model.freeze_layers;
+  trainer.optimizer = {.type = t.optimizer,
+                       .beta1 = t.adam_beta1,
+                       .beta2 = t.adam_beta2,
+                       .epsilon = t.adam_epsilon,
+                       .momentum = t.sgd_momentum,
+                       .weight_decay = t.weight_decay};
   return trainer;
 }
 
@@ -120,15 +121,22 @@ struct TrainArguments {
 
 train::RowBuilder make_row_builder(const config::TrainingConfig& config) {
   const config::GoldParams& gold = config.training.gold;
+  const config::ModelParams& model = config.model;
   const std::string teacher = *gold.teacher_model_name_or_path;
+  // A tokenizer with a name of its own is of no model's revision.
+  const std::string student_revision =
+      model.tokenizer_name ? kMain : model.model_revision.value_or(kMain);
+  const std::string teacher_revision = gold.teacher_tokenizer_name_or_path
+                                           ? kMain
+                                           : config::teacher_options(gold).revision.value_or(kMain);
   const bool student_prompt = gold.compat == "trl" || gold.teacher_prompt == "student_text";
-  train::RowBuilder rows(
-      text_side(config.model.tokenizer_name.value_or(config.model.model_name),
-                config.model.chat_template),
-      text_side(gold.teacher_tokenizer_name_or_path.value_or(teacher), std::nullopt),
-      {.model_max_length = config.model.model_max_length.value_or(0),
-       .max_completion_length = gold.max_completion_length},
-      student_prompt);
+  train::RowBuilder rows(text_side(model.tokenizer_name.value_or(model.model_name),
+                                   student_revision, model.chat_template),
+                         text_side(gold.teacher_tokenizer_name_or_path.value_or(teacher),
+                                   teacher_revision, std::nullopt),
+                         {.model_max_length = model.model_max_length.value_or(0),
+                          .max_completion_length = gold.max_completion_length},
+                         student_prompt);
   check_tokenizers(gold, *rows.student().tokenizer, *rows.teacher().tokenizer);
   return rows;
 }
@@ -151,13 +159,13 @@ void drop_empty_rows(std::vector<data::Example>& examples, const train::RowBuild
 
 // Free text has no prompt to roll out from unless the tokenizer adds a token of its own.
 void check_rollout_prompts(const std::vector<data::Example>& examples,
-                           const train::RowBuilder& rows, double lmbda) {
-  if (lmbda == 0.0) return;
+                           const train::RowBuilder& rows, const config::GoldParams& gold) {
+  if (gold.lmbda == 0.0 && !uses_sequence_level_kd(gold)) return;
   for (const data::Example& example : examples) {
     if (!example.is_free_text || !rows.rollout_prompt(example).empty()) continue;
     throw ConfigError(example.source +
-                      ": {\"text\"} rows have no prompt to answer; set training.gold.lmbda: 0, or "
-                      "give rows with a prompt");
+                      ": {\"text\"} rows have no prompt to answer; set training.gold.lmbda: 0 and "
+                      "seq_kd: false, or give rows with a prompt");
   }
 }
 
@@ -167,59 +175,6 @@ std::optional<fs::path> checkpoint_to_resume(const config::TrainingParams& train
   if (training.try_resume_from_last_checkpoint) return folder.last_checkpoint();
   return std::nullopt;
 }
-
-// Writes what the trainer reports: JSON lines and a plain log in the run folder, a progress line
-// on the terminal.
-class RunLog {
- public:
-  // Drops lines past `last_step`, which a killed run left behind; -1 drops all.
-  // `tensorboard_folder`: empty for no events.
-  RunLog(const fs::path& folder, const fs::path& tensorboard_folder, std::int64_t last_step,
-         std::int64_t max_steps)
-      : metrics_(fresh_file(folder / telemetry::kMetricsFile, last_step)),
-        samples_(fresh_file(folder / telemetry::kCompletionsFile, last_step)),
-        progress_line_(max_steps) {
-    if (!tensorboard_folder.empty()) tensorboard_.emplace(tensorboard_folder.string());
-    const fs::path log_file = folder / telemetry::kLogFile;
-    make_folder(log_file.parent_path());
-    log_ =
-        std::make_shared<std::ofstream>(log_file, last_step < 0 ? std::ios::trunc : std::ios::app);
-    add_log_sink([log = log_](LogLevel level, std::string_view line) { write(*log, level, line); });
-  }
-  ~RunLog() { set_log_sink({}); }
-  RunLog(const RunLog&) = delete;
-  RunLog& operator=(const RunLog&) = delete;
-
-  void add(const telemetry::StepMetrics& metrics) {
-    const nlohmann::ordered_json line = telemetry::to_json(metrics);
-    metrics_.append(line);
-    if (tensorboard_) tensorboard_->add(metrics, static_cast<double>(std::time(nullptr)));
-    progress_line_.update(metrics);
-    write(*log_, LogLevel::kInfo, line.dump());
-  }
-  void add(const telemetry::CompletionSample& sample) {
-    samples_.append(telemetry::to_json(sample));
-  }
-  void finish() { progress_line_.finish(); }
-
- private:
-  static std::string fresh_file(const fs::path& path, std::int64_t last_step) {
-    telemetry::keep_lines_up_to_step(path.string(), last_step);
-    return path.string();
-  }
-  static void write(std::ostream& log, LogLevel level, std::string_view line) {
-    const std::time_t now = std::time(nullptr);
-    std::tm local{};
-    localtime_r(&now, &local);
-    log << std::put_time(&local, "%F %T") << " " << log_level_name(level) << " " << line
-        << std::endl;
-  }
-
-  telemetry::JsonlWriter metrics_, samples_;
-  std::optional<telemetry::TensorboardWriter> tensorboard_;
-  report::ProgressLine progress_line_;
-  std::shared_ptr<std::ofstream> log_;
-};
 
 // Empty when no events are wanted.
 fs::path tensorboard_folder(const config::TrainingParams& training) {
@@ -234,7 +189,7 @@ train::RunFacts run_facts(const train::TrainerConfig& settings, std::int64_t ste
           .save_steps = settings.save_steps,
           .eval_steps = settings.eval_steps,
           .train_batch_size = settings.batch_size,
-          .rows_per_step = settings.batch_size * settings.accumulation_steps,
+          .rows_per_step = settings.rows_per_step(),
           .steps_per_epoch = steps_per_epoch};
 }
 
@@ -242,12 +197,13 @@ void run_training(const TrainArguments& arguments) {
   const config::TrainingConfig config = load_config(arguments.config);
   config::check_complete(config);
   config::check_trainable(config);
+  check_guided_decoding(config);
   for (const std::string& warning : config::warnings(config)) log_warning("{}", warning);
   const config::TrainingParams& training = config.training;
   TrainingExamples examples = read_training_examples(config);
   const train::RowBuilder rows = make_row_builder(config);
   drop_empty_rows(examples.train, rows);
-  check_rollout_prompts(examples.train, rows, training.gold.lmbda);
+  check_rollout_prompts(examples.train, rows, training.gold);
 
   const TrainingModelFiles files = open_training_models(config);
   const bool resume =
@@ -257,8 +213,10 @@ void run_training(const TrainArguments& arguments) {
   const TrainingModels models = load_training_models(files, config);
   model::CausalLm& student = *models.student;
   const text::Tokenizer& tokenizer = *rows.student().tokenizer;
-  rollout::LocalRolloutSource rollouts(student, tokenizer.special_tokens().end_of_turn,
-                                       tokenizer.vocab_size());
+  const std::unique_ptr<rollout::RolloutSource> rollouts =
+      make_student_rollouts(student, config, tokenizer);
+  const std::unique_ptr<rollout::RolloutSource> teacher_rollouts =
+      make_teacher_rollouts(files, config, *rows.teacher().tokenizer);
   const loss::VocabularyPair vocabulary =
       train::match_vocabularies(tokenizer, *rows.teacher().tokenizer, rows.student().end_of_turn(),
                                 rows.teacher().end_of_turn());
@@ -271,7 +229,8 @@ void run_training(const TrainArguments& arguments) {
       settings,
       {.student = student,
        .teacher = *models.teacher,
-       .rollouts = rollouts,
+       .rollouts = *rollouts,
+       .teacher_rollouts = teacher_rollouts.get(),
        .rows = rows,
        .vocabulary = vocabulary,
        .train_examples = examples.train,
@@ -289,7 +248,7 @@ void run_training(const TrainArguments& arguments) {
   const std::optional<fs::path> checkpoint = checkpoint_to_resume(training, folder);
   if (checkpoint) {
     progress = train::load_checkpoint(*checkpoint, trainer.optimizer());
-    rollouts.sync_weights();
+    rollouts->resume(progress.num_steps);
     log_info("resuming after step {} from {}", progress.num_steps, checkpoint->string());
   }
   train::write_run_records(folder.path(), config::to_yaml(config), student);

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "cli/model_files.h"
+#include "config/teacher_options.h"
 #include "model/adapter_builder.h"
 #include "model/device.h"
 #include "weights/lora_adapter.h"
@@ -15,11 +16,11 @@ model::ComputeDType student_dtype(const config::TrainingConfig& config) {
   return full_precision ? model::ComputeDType::kFloat32 : model::ComputeDType::kBFloat16;
 }
 
-std::string device_of(const config::ModelParams& model) {
+std::string device_of(const std::string& key, const std::string& device_map) {
   try {
-    return model::compute_device(model.device_map.value_or("auto"));
+    return model::compute_device(device_map);
   } catch (const InputError& error) {
-    throw ConfigError(std::string("model.device_map: ") + error.what());
+    throw ConfigError(key + ": " + error.what());
   }
 }
 
@@ -47,13 +48,30 @@ model::AdapterOptions adapter_options(const TrainingModelFiles& files,
   return options;
 }
 
+// The teacher is the student's base model, in the same memory.
+bool shares_weights(const config::TrainingConfig& config) {
+  const config::GoldParams& gold = config.training.gold;
+  return config.training.use_peft && gold.teacher_model_name_or_path == config.model.model_name &&
+         config.model.model_revision.value_or(kMain) == kMain &&
+         config::teacher_options(gold) == config::TeacherOptions();
+}
+
 }  // namespace
+
+model::ComputeDType teacher_dtype(const config::GoldParams& gold) {
+  const bool is_float32 = config::teacher_options(gold).dtype == "float32";
+  return is_float32 ? model::ComputeDType::kFloat32 : model::ComputeDType::kBFloat16;
+}
 
 TrainingModelFiles open_training_models(const config::TrainingConfig& config) {
   const std::string& teacher = *config.training.gold.teacher_model_name_or_path;
   const bool use_peft = config.training.use_peft;
-  TrainingModelFiles files{.student = open_model(config.model.model_name)};
-  if (!use_peft || teacher != config.model.model_name) files.teacher = open_model(teacher);
+  const std::string revision = config.model.model_revision.value_or(kMain);
+  TrainingModelFiles files{.student = open_model(config.model.model_name, revision)};
+  if (!shares_weights(config)) {
+    const config::TeacherOptions options = config::teacher_options(config.training.gold);
+    files.teacher = open_model(teacher, options.revision.value_or(kMain));
+  }
   if (!config.model.adapter_model) return files;
   const auto adapter = weights::LoraAdapter::open(resolve_model(*config.model.adapter_model));
   if (use_peft) {
@@ -66,15 +84,25 @@ TrainingModelFiles open_training_models(const config::TrainingConfig& config) {
 
 TrainingModels load_training_models(const TrainingModelFiles& files,
                                     const config::TrainingConfig& config) {
-  const std::string device = device_of(config.model);
+  const config::GoldParams& gold = config.training.gold;
+  const std::string device =
+      device_of("model.device_map", config.model.device_map.value_or("auto"));
+  const auto teacher_device = config::teacher_options(gold).device_map;
   model::LoadOptions options{.dtype = student_dtype(config), .trainable = true, .device = device};
   if (config.training.use_peft) options.adapter = adapter_options(files, config);
   TrainingModels models;
   models.student = model::load_causal_lm(*files.student, options);
   models.student->set_gradient_checkpointing(config.training.enable_gradient_checkpointing);
-  models.teacher = files.teacher ? model::load_causal_lm(*files.teacher,
-                                                         {.keep_quantized = true, .device = device})
-                                 : models.student->without_adapter();
+  if (!files.teacher) {
+    models.teacher = models.student->without_adapter();
+    return models;
+  }
+  model::LoadOptions frozen{.dtype = teacher_dtype(gold), .keep_quantized = true, .device = device};
+  if (teacher_device) {
+    frozen.device =
+        device_of("training.gold.teacher_model_init_kwargs.device_map", *teacher_device);
+  }
+  models.teacher = model::load_causal_lm(*files.teacher, frozen);
   return models;
 }
 

@@ -18,6 +18,9 @@ struct TrainingModels {
   std::unique_ptr<model::CausalLm> student, teacher;
 };
 
+// What training.gold.teacher_model_init_kwargs asks for.
+model::ComputeDType teacher_dtype(const config::GoldParams& gold);
+
 // Opens model.model_name, with model.adapter_model added in unless that is trained on, and the
 // teacher.
 TrainingModelFiles open_training_models(const config::TrainingConfig& config);

@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "config/schedule_options.h"
 
 namespace aurum::config {
 
@@ -34,11 +35,22 @@ class Checker {
     check(!teacher || teacher->find_first_not_of(" \t\n") != std::string::npos,
           prefix + "teacher_model_name_or_path",
           "training.gold.teacher_model_name_or_path is empty: name the teacher");
+    check_generations();
     if (!gold.use_uld_loss) return;
     check_uld("uld_crossentropy_weight", gold.uld_crossentropy_weight, false);
     check_uld("uld_distillation_weight", gold.uld_distillation_weight, false);
     check_uld("uld_student_temperature", gold.uld_student_temperature, true);
     check_uld("uld_teacher_temperature", gold.uld_teacher_temperature, true);
+  }
+
+  void check_generations() const {
+    const std::int64_t rows =
+        config_.training.per_device_train_batch_size * config_.training.gradient_accumulation_steps;
+    const std::int64_t copies = config_.training.gold.num_generations;
+    check(rows % copies == 0, "training.gold.num_generations",
+          fmt::format("training.gold.num_generations: {} does not divide the {} rows of a step "
+                      "(training.per_device_train_batch_size * gradient_accumulation_steps)",
+                      copies, rows));
   }
 
   void check_precision() const {
@@ -123,8 +135,6 @@ class Checker {
     }
   }
 
-  void check_schedule() const;
-
  private:
   void check_uld(const std::string& name, double value, bool is_open) const {
     check(is_open ? value > 0 : value >= 0, "training.gold." + name,
@@ -156,45 +166,6 @@ class Checker {
   const TrainingConfig& config_;
 };
 
-struct ScheduleOptions {
-  std::string_view schedule;
-  std::vector<std::string_view> keys;
-};
-
-const std::vector<ScheduleOptions>& schedule_options() {
-  static const std::vector<ScheduleOptions> options = {
-      {"cosine", {"num_cycles"}},
-      {"cosine_with_restarts", {"num_cycles"}},
-      {"polynomial", {"lr_end", "power"}},
-      {"inverse_sqrt", {"timescale"}},
-      {"cosine_with_min_lr", {"num_cycles", "min_lr", "min_lr_rate"}},
-      {"cosine_warmup_with_min_lr", {"num_cycles", "min_lr", "min_lr_rate", "warmup_lr_rate"}},
-      {"warmup_stable_decay",
-       {"num_decay_steps", "num_stable_steps", "warmup_type", "decay_type", "min_lr_ratio",
-        "num_cycles"}},
-      {"reduce_lr_on_plateau",
-       {"mode", "factor", "patience", "threshold", "threshold_mode", "cooldown", "min_lr", "eps"}}};
-  return options;
-}
-
-void Checker::check_schedule() const {
-  const std::string& type = config_.training.lr_scheduler_type;
-  if (type == "greedy") return;
-  std::vector<std::string_view> known;
-  for (const ScheduleOptions& options : schedule_options()) {
-    if (options.schedule == type) known = options.keys;
-  }
-  for (const auto& [key, value] : config_.training.lr_scheduler_kwargs.entries.items()) {
-    check(std::find(known.begin(), known.end(), key) != known.end(), "training.lr_scheduler_kwargs",
-          known.empty()
-              ? fmt::format("training.lr_scheduler_kwargs.{}: the schedule {} has no options", key,
-                            type)
-              : fmt::format("training.lr_scheduler_kwargs.{} is no option of the schedule {}; it "
-                            "has {}",
-                            key, type, fmt::join(known, ", ")));
-  }
-}
-
 }  // namespace
 
 void check_contradictions(const TrainingConfig& config) {
@@ -207,7 +178,7 @@ void check_contradictions(const TrainingConfig& config) {
   checker.check_split("validation", config.data.validation);
   checker.check_split("test", config.data.test);
   checker.check_collators();
-  checker.check_schedule();
+  check_schedule_options(config);
 }
 
 }  // namespace aurum::config

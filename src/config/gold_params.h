@@ -54,9 +54,9 @@ struct GoldParams {
     visit("teacher_model_name_or_path", self.teacher_model_name_or_path,
           acts("The teacher: a Hugging Face folder, a .gguf file or a hub id. Required to train."));
     visit("teacher_model_init_kwargs", self.teacher_model_init_kwargs,
-          ignored("How the teacher is loaded: torch_dtype (or dtype), device_map, "
-                  "attn_implementation, revision.",
-                  "the teacher keeps its own number format"));
+          acts("How the teacher is loaded: torch_dtype or dtype (auto, float32, bfloat16; auto "
+               "computes in bfloat16 over the stored format), device_map (else model.device_map) "
+               "and revision of a hub id. attn_implementation changes nothing."));
     visit("teacher_tokenizer_name_or_path", self.teacher_tokenizer_name_or_path,
           acts("The teacher's tokenizer; null takes the one beside the teacher."));
     visit("temperature", self.temperature,
@@ -78,9 +78,9 @@ struct GoldParams {
     visit("disable_dropout", self.disable_dropout,
           acts("Sets every dropout of the student, peft.lora_dropout, to 0."));
     visit("seq_kd", self.seq_kd,
-          refused("Sequence-level KD: off-policy rows use completions of the teacher, with cross "
-                  "entropy.",
-                  "set it to false"));
+          acts("Sequence-level KD: off-policy rows take answers that the teacher generates, with "
+               "cross entropy in place of the token-level loss. They are kept in "
+               "output_dir/teacher_completions.jsonl."));
     uld_fields(self, visit);
     engine_fields(self, visit);
     our_fields(self, visit);
@@ -116,37 +116,38 @@ struct GoldParams {
   }
 
   static void engine_fields(auto& self, auto&& visit) {
-    constexpr const char* kNoEngine = "it only matters with use_vllm: true";
     visit("use_transformers_paged", self.use_transformers_paged,
-          ignored("Rollouts use the paged KV cache with continuous batching.",
-                  "rollouts are always batched continuously"));
+          acts("Keys and values of a rollout grow block by block, instead of being reserved for "
+               "its longest possible length: less memory, the same tokens. Rollouts are batched "
+               "continuously either way."));
     visit("use_vllm", self.use_vllm,
-          refused("Rollouts come from a rollout engine beside the trainer.",
-                  "set it to false for rollouts in process"));
+          acts("Rollouts come from a rollout engine of our own beside the trainer: see vllm_mode. "
+               "false: in the trainer, on the student's own weights."));
     visit("vllm_mode", self.vllm_mode,
-          ignored("server: over HTTP; colocate: an engine in this process.", kNoEngine)
+          acts("server: an `aurum serve` over HTTP; colocate: an engine in this process with its "
+               "own copy of the weights.")
               .one_of({{"server"}, {"colocate"}}));
     visit("vllm_server_host", self.vllm_server_host,
-          ignored("Host of the rollout server.", kNoEngine));
+          acts("Host of the rollout server; 0.0.0.0 is this machine."));
     visit("vllm_server_port", self.vllm_server_port,
-          ignored("Port of the rollout server.", kNoEngine).between(1, 65535));
+          acts("Port of the rollout server.").between(1, 65535));
     visit("vllm_server_timeout", self.vllm_server_timeout,
-          ignored("How long to wait for the rollout server.", kNoEngine).above(0).in("seconds"));
+          acts("How long to wait for the rollout server to come up.").above(0).in("seconds"));
     visit("vllm_gpu_memory_utilization", self.vllm_gpu_memory_utilization,
-          ignored("Share of the memory that the colocated engine may use for weights and KV cache.",
-                  kNoEngine)
+          acts("Share of the free memory that the colocated engine may use for its weights, keys "
+               "and values.")
               .above_up_to(0, 1));
     visit("vllm_tensor_parallel_size", self.vllm_tensor_parallel_size,
-          ignored("Ranks per colocated engine.", kNoEngine).at_least(1));
+          acts("Ranks per engine; there is one rank, so it must be 1.").at_least(1));
     visit("vllm_guided_decoding_regex", self.vllm_guided_decoding_regex,
-          refused("Rollouts must match this regular expression.", "remove it")
+          acts("Finished rollouts match this regular expression as a whole: literals, classes, "
+               "groups, | and quantifiers; . is no newline, \\d \\s \\w are ASCII.")
               .also_named("vllm_structured_outputs_regex"));
     visit("vllm_sync_frequency", self.vllm_sync_frequency,
-          ignored("Steps between two weight updates of the engine.", kNoEngine)
-              .at_least(1)
-              .in("steps"));
+          acts("Steps between two weight updates of the engine.").at_least(1).in("steps"));
     visit("vllm_enable_sleep_mode", self.vllm_enable_sleep_mode,
-          ignored("The colocated engine gives its memory back between rollouts.", kNoEngine));
+          acts("The colocated engine gives its memory back between rollouts; needs "
+               "vllm_sync_frequency: 1."));
   }
 
   static void our_fields(auto& self, auto&& visit) {
@@ -159,7 +160,9 @@ struct GoldParams {
                "student's rendered prompt as in TRL.")
               .one_of({{"teacher_template"}, {"student_text"}}));
     visit("num_generations", self.num_generations,
-          refused("Rollouts per prompt.", "set it to 1").at_least(1));
+          acts("Rows per prompt, each with a rollout of its own. A step has batch size * "
+               "accumulation / num_generations prompts.")
+              .at_least(1));
     visit("compat", self.compat,
           acts("trl reproduces TRL's numbers: observed merging, student_text prompts and its other "
                "quirks.")

@@ -91,11 +91,12 @@ struct ModelParams {
     visit("shard_for_eval", self.shard_for_eval,
           ignored("Shards the model for evaluation.", "one process holds the whole model"));
     visit("freeze_layers", self.freeze_layers,
-          refused("Layers whose weights stay as they are.", "remove it to train all layers"));
+          acts("Layers whose weights stay as they are, such as model.embed_tokens or "
+               "model.layers.0."));
     visit("text_only", self.text_only,
           ignored("Loads only the language part of an image model.", "that is always so"));
     visit("model_revision", self.model_revision,
-          refused("Revision of a hub model.", "fetch that revision and give its folder"));
+          acts("Branch, tag or commit of the student on the hub; null is main."));
     visit("tool_call_parser", self.tool_call_parser,
           ignored("Parses tool calls at inference.", "training compares raw tokens"));
   }

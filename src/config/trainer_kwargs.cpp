@@ -87,7 +87,7 @@ constexpr Alias kRefusedArguments[] = {
     {"optim_args", "the optimizer's options have keys of their own under training"},
     {"optim_target_modules", "every weight has the same optimizer: remove it"},
     {"packing", "rows stay apart: remove it"},
-    {"teacher_model_revision", "fetch that revision and give its folder"},
+    {"teacher_model_revision", "write training.gold.teacher_model_init_kwargs.revision"},
     {"truncation_mode", "a long row keeps its end: remove it"}};
 
 constexpr const char* kIgnoredArguments[] = {"activation_checkpointing",

@@ -171,7 +171,7 @@ struct TrainingParams {
     visit("logging_steps", self.logging_steps,
           acts("Steps between two logged rows of metrics.").at_least(0).in("steps"));
     visit("logging_first_step", self.logging_first_step,
-          refused("Logs and evaluates after the first step as well.", "set logging_steps: 1"));
+          acts("Logs after the first step as well."));
     visit(
         "eval_strategy", self.eval_strategy,
         acts("When data.validation is evaluated: never, every eval_steps, or at each epoch's end.")
@@ -199,22 +199,29 @@ struct TrainingParams {
                        {"warmup_stable_decay"},
                        {"greedy"}}));
     visit("lr_scheduler_kwargs", self.lr_scheduler_kwargs,
-          refused("Options of the schedule, such as num_cycles or min_lr_rate.",
-                  "remove it: the schedules there are have none"));
+          acts("Options of the schedule by their names in transformers, such as num_cycles or "
+               "min_lr_rate."));
     visit("warmup_ratio", self.warmup_ratio,
           acts("Share of all steps over which the rate rises from 0.").between(0, 1));
     visit("warmup_steps", self.warmup_steps,
           acts("Steps over which the rate rises from 0; beats warmup_ratio.")
               .at_least(0)
               .in("steps"));
-    visit("optimizer", self.optimizer, acts("Optimizer, by its Hugging Face name."));
+    visit(
+        "optimizer", self.optimizer,
+        acts("Optimizer, by its Hugging Face name: adamw_torch, adamw_torch_fused, adafactor, sgd, "
+             "adagrad, rmsprop or lion_32bit."));
     visit("weight_decay", self.weight_decay,
-          acts("Decoupled weight decay; none on biases and norm weights.").at_least(0));
-    visit("adam_beta1", self.adam_beta1, acts("Decay of the first moment.").between(0, 1));
-    visit("adam_beta2", self.adam_beta2, acts("Decay of the second moment.").between(0, 1));
+          acts("Weight decay, none on biases and norm weights. Decoupled, but sgd, adagrad and "
+               "rmsprop add it to the gradient.")
+              .at_least(0));
+    visit("adam_beta1", self.adam_beta1,
+          acts("Decay of the first moment (adamw, lion).").between(0, 1));
+    visit("adam_beta2", self.adam_beta2,
+          acts("Decay of the second moment (adamw), or of the first when it is kept (lion).")
+              .between(0, 1));
     visit("adam_epsilon", self.adam_epsilon, acts("Added to Adam's denominator.").at_least(0));
-    visit("sgd_momentum", self.sgd_momentum,
-          ignored("Momentum of sgd.", "the optimizer is adamw").at_least(0));
+    visit("sgd_momentum", self.sgd_momentum, acts("Momentum of the optimizer sgd.").at_least(0));
     visit("mixed_precision_dtype", self.mixed_precision_dtype,
           acts("Number format of the arithmetic over float32 weights.")
               .one_of({{"NONE"}, {"FP16"}, {"BF16"}}));

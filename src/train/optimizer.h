@@ -1,26 +1,23 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
 #include "model/causal_lm.h"
+#include "train/update_rule.h"
 
 namespace aurum::train {
 
-struct AdamWConfig {
-  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
-  double weight_decay = 0.0;
-};
-
-// AdamW (Loshchilov & Hutter 2019, algorithm 2) on float32 master weights, on the CPU. The model's
-// parameters may be bfloat16: they are rounded from the masters after every step. Gradients of the
-// window's micro-batches add up in float32.
-class AdamW {
+// Moves float32 master weights by an UpdateRule, on the CPU. The model's parameters may be
+// bfloat16: they are rounded from the masters after every step. Gradients of the window's
+// micro-batches add up in float32.
+class Optimizer {
  public:
-  AdamW(std::vector<model::NamedParameter> parameters, const AdamWConfig& config);
+  Optimizer(std::vector<model::NamedParameter> parameters, const OptimizerConfig& config);
 
   // Moves every parameter's .grad into the float32 sums and clears it.
   void accumulate_gradients();
@@ -32,22 +29,24 @@ class AdamW {
   // One update with the gradients scaled by `gradient_scale` (for clipping), then clears them.
   void step(double learning_rate, double gradient_scale);
 
-  // The float32 master of a parameter, to write checkpoints from.
-  const at::Tensor& master(const std::string& name) const;
+  // The float32 master of a parameter, to write checkpoints from; null for one that was not given.
+  const at::Tensor* find_master(const std::string& name) const;
 
-  // Writes masters, both moments and the step count to one safetensors file; load() brings them
-  // back bit for bit and rounds the model's parameters from the masters.
+  // Writes masters, the rule's states and the step count to one safetensors file; load() brings
+  // them back bit for bit and rounds the model's parameters from the masters.
   void save(const std::string& file) const;
   void load(const std::string& file);
 
  private:
   struct Slot {
     model::NamedParameter parameter;
-    at::Tensor master, gradient_sum, first_moment, second_moment;  // float32, shape of parameter
+    at::Tensor master, gradient_sum;  // float32, shape of parameter
+    std::vector<std::string> state_names;
+    std::vector<at::Tensor> states;  // float32
   };
-  void update(Slot& slot, double learning_rate, double gradient_scale);
 
-  AdamWConfig config_;
+  double weight_decay_;
+  std::unique_ptr<UpdateRule> rule_;
   std::int64_t num_steps_ = 0;
   std::vector<Slot> slots_;
 };

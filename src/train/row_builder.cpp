@@ -137,7 +137,7 @@ std::optional<loss::Row> RowBuilder::from_answer(const data::Example& example) c
   }
   if (completion.empty()) return std::nullopt;
   loss::Row row{.student = std::move(side)};
-  row.teacher = teacher_side(example, completion, row.student.ends_with_eos);
+  row.teacher = answered(teacher_, teacher_prompt(example), completion, row.student.ends_with_eos);
   return row;
 }
 
@@ -172,24 +172,39 @@ loss::Row RowBuilder::from_rollout(const data::Example& example,
     side.ends_with_eos = true;
   }
   loss::Row row{.student = std::move(side)};
-  row.teacher = teacher_side(example, decoded.text, ends_with_eos);
+  row.teacher = answered(teacher_, teacher_prompt(example), decoded.text, ends_with_eos);
   return row;
 }
 
-loss::RowSide RowBuilder::teacher_side(const data::Example& example, const std::string& completion,
-                                       bool ends_with_eos) const {
+std::vector<std::int32_t> RowBuilder::teacher_prompt(const data::Example& example) const {
   const TextSide& prompt_side = teacher_reads_student_prompt_ ? student_ : teacher_;
+  return teacher_.tokenizer
+      ->encode(prompt_side.render_prompt(example), teacher_.adds_special_tokens(example))
+      .ids;
+}
+
+loss::Row RowBuilder::from_teacher_answer(const data::Example& example,
+                                          const rollout::Rollout& answer) const {
+  const bool ends_with_eos = answer.finish_reason == rollout::FinishReason::kEndOfTurn;
+  std::vector<std::int32_t> content = answer.completion_ids;
+  if (ends_with_eos) content.pop_back();
+  const std::string completion = teacher_.tokenizer->spans_of_ids(content).text;
+  loss::Row row{.student = answered(student_, rollout_prompt(example), completion, ends_with_eos)};
+  keep_end(row.student, limits_.model_max_length);
+  return row;
+}
+
+loss::RowSide RowBuilder::answered(const TextSide& reader, std::vector<std::int32_t> prompt,
+                                   const std::string& completion, bool ends_with_eos) {
   loss::RowSide side;
-  const text::Encoding prompt = teacher_.tokenizer->encode(prompt_side.render_prompt(example),
-                                                           teacher_.adds_special_tokens(example));
-  for (const std::int32_t id : prompt.ids) append(side, id, false, {});
-  const text::Encoding answer = teacher_.tokenizer->encode(completion, false);
+  for (const std::int32_t id : prompt) append(side, id, false, {});
+  const text::Encoding answer = reader.tokenizer->encode(completion, false);
   for (std::size_t i = 0; i < answer.ids.size(); ++i) {
     append(side, answer.ids[i], true, answer.spans[i]);
   }
   if (ends_with_eos) {
     const auto length = static_cast<std::int64_t>(completion.size());
-    append(side, teacher_.end_of_turn(), true, {length, length});
+    append(side, reader.end_of_turn(), true, {length, length});
     side.ends_with_eos = true;
   }
   return side;

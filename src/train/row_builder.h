@@ -43,6 +43,10 @@ class RowBuilder {
   std::optional<loss::Row> from_answer(const data::Example& example) const;
   // The prompt of a rollout: its end, as much as leaves room for the completion.
   std::vector<std::int32_t> rollout_prompt(const data::Example& example) const;
+  // The prompt as the teacher reads it, for an answer of its own.
+  std::vector<std::int32_t> teacher_prompt(const data::Example& example) const;
+  // The student's row with an answer that the teacher gave; the teacher's side stays empty.
+  loss::Row from_teacher_answer(const data::Example& example, const rollout::Rollout& answer) const;
   loss::Row from_rollout(const data::Example& example, const std::vector<std::int32_t>& prompt_ids,
                          const rollout::Rollout& rollout) const;
 
@@ -50,8 +54,9 @@ class RowBuilder {
   const TextSide& teacher() const { return teacher_; }
 
  private:
-  loss::RowSide teacher_side(const data::Example& example, const std::string& completion,
-                             bool ends_with_eos) const;
+  // `reader`'s own tokens of a completion, behind a prompt.
+  static loss::RowSide answered(const TextSide& reader, std::vector<std::int32_t> prompt,
+                                const std::string& completion, bool ends_with_eos);
 
   TextSide student_, teacher_;
   RowLimits limits_;

@@ -17,10 +17,12 @@ namespace fs = std::filesystem;
 using telemetry::kCompletionsFile;
 using telemetry::kMetricsFile;
 using telemetry::kStateFile;
+using telemetry::kTeacherCompletionsFile;
 
 namespace {
 
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
+constexpr const char* kSchedulerFile = "scheduler.json";
 constexpr const char* kReadmeFile = "README.md";
 constexpr const char* kCheckpointPrefix = "checkpoint-";
 
@@ -73,6 +75,32 @@ nlohmann::ordered_json trainer_state(const fs::path& run, const Progress& progre
           {"trial_params", nullptr}};
 }
 
+nlohmann::ordered_json to_json(const PlateauState& state) {
+  return {{"rate", state.rate},
+          {"best", state.best ? nlohmann::ordered_json(*state.best) : nlohmann::ordered_json()},
+          {"num_bad", state.num_bad},
+          {"cooldown_left", state.cooldown_left}};
+}
+
+// nullopt for a checkpoint whose schedule is a function of the step, or never saw an evaluation.
+std::optional<PlateauState> load_plateau(const fs::path& checkpoint) {
+  const auto text = read_file_if_present(checkpoint / kSchedulerFile);
+  if (!text) return std::nullopt;
+  const auto json = nlohmann::json::parse(*text, nullptr, false);
+  const auto is_number = [&](const char* key) {
+    return json.contains(key) && json[key].is_number();
+  };
+  if (!json.is_object() || !is_number("rate") || !is_number("num_bad") ||
+      !is_number("cooldown_left")) {
+    throw FormatError(fmt::format("{}: is no state of a schedule; the checkpoint is not whole",
+                                  (checkpoint / kSchedulerFile).string()));
+  }
+  PlateauState state{
+      .rate = json["rate"], .num_bad = json["num_bad"], .cooldown_left = json["cooldown_left"]};
+  if (is_number("best")) state.best = json["best"].get<double>();
+  return state;
+}
+
 double mean_training_loss(const nlohmann::ordered_json& history) {
   double sum = 0.0;
   std::int64_t count = 0;
@@ -99,9 +127,10 @@ nlohmann::ordered_json closing_row(const Progress& progress, const RunFacts& fac
 }
 
 void save_model(const fs::path& folder, model::CausalLm& student, const text::Tokenizer& tokenizer,
-                const AdamW& optimizer) {
+                const Optimizer& optimizer) {
   const auto master = [&](const model::NamedParameter& parameter) {
-    return optimizer.master(parameter.name);
+    const at::Tensor* trained = optimizer.find_master(parameter.name);
+    return trained != nullptr ? *trained : parameter.tensor->detach();  // or frozen
   };
   if (student.adapter_config() != nullptr) {
     model::save_adapter(student, folder.string(), master);
@@ -127,7 +156,7 @@ void remove_run(const fs::path& path) {
   for (const auto& entry : fs::directory_iterator(path)) {
     const std::string name = entry.path().filename().string();
     if (name == kStateFile || name == kMetricsFile || name == kCompletionsFile ||
-        checkpoint_number(name)) {
+        name == kTeacherCompletionsFile || checkpoint_number(name)) {
       fs::remove_all(entry.path());
     }
   }
@@ -161,7 +190,7 @@ std::optional<fs::path> RunFolder::last_checkpoint() const {
 
 void RunFolder::save_checkpoint(const Progress& progress, const RunFacts& facts,
                                 model::CausalLm& student, const text::Tokenizer& tokenizer,
-                                const AdamW& optimizer) const {
+                                const Optimizer& optimizer) const {
   const fs::path folder = path_ / (kCheckpointPrefix + std::to_string(progress.num_steps));
   const fs::path temporary = folder.string() + ".tmp";
   fs::remove_all(temporary);
@@ -169,6 +198,9 @@ void RunFolder::save_checkpoint(const Progress& progress, const RunFacts& facts,
   try {
     save_model(temporary, student, tokenizer, optimizer);
     optimizer.save((temporary / kOptimizerFile).string());
+    if (progress.plateau) {
+      write_file(temporary / kSchedulerFile, to_json(*progress.plateau).dump(2) + "\n");
+    }
     write_file(temporary / kStateFile, trainer_state(path_, progress, facts).dump(2) + "\n");
   } catch (...) {
     fs::remove_all(temporary);
@@ -181,7 +213,7 @@ void RunFolder::save_checkpoint(const Progress& progress, const RunFacts& facts,
 
 void RunFolder::save_final_model(const Progress& progress, const RunFacts& facts, const RunEnd& end,
                                  model::CausalLm& student, const text::Tokenizer& tokenizer,
-                                 const AdamW& optimizer) const {
+                                 const Optimizer& optimizer) const {
   save_model(path_, student, tokenizer, optimizer);
   write_file(path_ / kReadmeFile, end.model_card);
   nlohmann::ordered_json state = trainer_state(path_, progress, facts);
@@ -189,7 +221,7 @@ void RunFolder::save_final_model(const Progress& progress, const RunFacts& facts
   write_file(path_ / kStateFile, state.dump(2) + "\n");
 }
 
-Progress load_checkpoint(const fs::path& checkpoint, AdamW& optimizer) {
+Progress load_checkpoint(const fs::path& checkpoint, Optimizer& optimizer) {
   const std::string file = (checkpoint / kStateFile).string();
   const auto state = nlohmann::json::parse(read_file(file), nullptr, false);
   if (!state.is_object() || !state.contains("global_step") ||
@@ -198,7 +230,8 @@ Progress load_checkpoint(const fs::path& checkpoint, AdamW& optimizer) {
   }
   optimizer.load((checkpoint / kOptimizerFile).string());
   return {.num_steps = state["global_step"].get<std::int64_t>(),
-          .num_input_tokens_seen = state.value("num_input_tokens_seen", std::int64_t{0})};
+          .num_input_tokens_seen = state.value("num_input_tokens_seen", std::int64_t{0}),
+          .plateau = load_plateau(checkpoint)};
 }
 
 }  // namespace aurum::train

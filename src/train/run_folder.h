@@ -42,17 +42,17 @@ class RunFolder {
 
   // Writes checkpoint-N: model or adapter, tokenizer, optimizer state, trainer_state.json.
   void save_checkpoint(const Progress& progress, const RunFacts& facts, model::CausalLm& student,
-                       const text::Tokenizer& tokenizer, const AdamW& optimizer) const;
+                       const text::Tokenizer& tokenizer, const Optimizer& optimizer) const;
   // Writes the final model or adapter, its README.md and trainer_state.json at the top.
   void save_final_model(const Progress& progress, const RunFacts& facts, const RunEnd& end,
                         model::CausalLm& student, const text::Tokenizer& tokenizer,
-                        const AdamW& optimizer) const;
+                        const Optimizer& optimizer) const;
 
  private:
   std::filesystem::path path_;
 };
 
 // Brings the optimizer (and with it the student) back to a checkpoint. Throws FormatError.
-Progress load_checkpoint(const std::filesystem::path& checkpoint, AdamW& optimizer);
+Progress load_checkpoint(const std::filesystem::path& checkpoint, Optimizer& optimizer);
 
 }  // namespace aurum::train

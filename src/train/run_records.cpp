@@ -72,9 +72,8 @@ std::string model_card(const RunNames& names, const TrainerConfig& config,
       "| setting | value |\n| --- | --- |\n"
       "| optimizer steps | {2} |\n| rows per step | {3} |\n| learning rate | {4} ({5}) |\n"
       "| on-policy share | {6} |\n",
-      nlohmann::json(names.student).dump(), names.teacher, config.max_steps,
-      config.batch_size * config.accumulation_steps, config.schedule.peak, config.schedule.type,
-      config.lmbda);
+      nlohmann::json(names.student).dump(), names.teacher, config.max_steps, config.rows_per_step(),
+      config.schedule.peak, config.schedule.type, config.lmbda);
   const std::vector<double> losses = held_out_losses(metrics_file);
   if (losses.size() >= 2) {
     text += fmt::format("\nHeld-out distillation loss: {:.4f} before, {:.4f} after.\n",

@@ -47,7 +47,8 @@ telemetry::StepMetrics StepTotals::metrics(const loss::LossConfig& config) const
     metrics.matched_loss = ratio(terms.matched, steps);
     metrics.unmatched_loss = ratio(terms.unmatched, steps);
   }
-  if (config.crossentropy_weight > 0) metrics.cross_entropy = ratio(terms.cross_entropy, steps);
+  if (config.crossentropy_weight > 0 || terms.cross_entropy != 0)
+    metrics.cross_entropy = ratio(terms.cross_entropy, steps);
   metrics.completion_length_mean = ratio(static_cast<double>(completion_tokens), rollouts);
   metrics.completion_cut_off_share = ratio(static_cast<double>(cut_off), rollouts);
   metrics.multi_token_group_share = ratio(static_cast<double>(multi_token_groups), groups);

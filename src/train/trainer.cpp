@@ -12,12 +12,14 @@
 #include "base/log.h"
 #include "base/random_stream.h"
 #include "loss/row_groups.h"
+#include "train/frozen_layers.h"
 
 namespace aurum::train {
 
 namespace {
 
-constexpr std::int64_t kNumSamples = 4;
+// Random streams of the teacher's answers, apart from those of rollouts.
+constexpr std::uint64_t kTeacherStreams = std::uint64_t{1} << 63;
 
 template <typename Side>
 model::PackedBatch pack(const std::vector<loss::Row>& rows, Side side) {
@@ -60,27 +62,31 @@ struct Trainer::MicroBatch {
   std::uint64_t index = 0;  // over the whole run
   bool on_policy = false;
   std::vector<const data::Example*> examples;
-  std::vector<std::vector<std::int32_t>> prompts;  // on-policy only
-  std::vector<rollout::Rollout> rollouts;          // on-policy only
+  std::vector<std::vector<std::int32_t>> prompts;  // of the model that answers
+  std::vector<rollout::Rollout> rollouts;          // none where given answers are used
   std::vector<loss::Row> rows;
 };
 
 Trainer::Trainer(TrainerConfig config, TrainerParts parts, TrainerEvents events)
     : config_(std::move(config)),
+      sequence_loss_(config_.loss),
       parts_(parts),
       events_(std::move(events)),
-      optimizer_(parts.student.parameters(), config_.adamw),
+      optimizer_(freeze_layers(parts.student.parameters(), config_.frozen_layers),
+                 config_.optimizer),
       held_out_(config_.eval_steps > 0 ? parts.eval_examples : std::vector<data::Example>(),
-                parts.rows, config_.eval_batch_size) {}
+                parts.rows, config_.eval_batch_size) {
+  sequence_loss_.sequence_level = true;
+  if (config_.plateau) plateau_.emplace(*config_.plateau, config_.schedule.peak);
+}
 
 std::int64_t Trainer::steps_per_epoch() const {
-  const std::int64_t rows = config_.batch_size * config_.accumulation_steps;
-  const auto examples = static_cast<std::int64_t>(parts_.train_examples.size());
-  return std::max<std::int64_t>(1, examples / rows);
+  return config_.steps_per_epoch(static_cast<std::int64_t>(parts_.train_examples.size()));
 }
 
 void Trainer::run(Progress progress) {
   progress_ = progress;
+  if (plateau_ && progress.plateau) plateau_->resume(*progress.plateau);
   if (progress.num_steps == 0) {
     sample_completions("before", 0);
     if (config_.eval_steps > 0) evaluate();
@@ -93,8 +99,9 @@ void Trainer::run(Progress progress) {
     const auto is_due = [&](std::int64_t every) {
       return every > 0 && (last || done % every == 0);
     };
-    if (is_due(config_.logging_steps)) report(std::exchange(since_last_log, {}));
-    if (is_due(config_.eval_steps)) evaluate();
+    const bool is_first = config_.logs_first_step && done == 1;
+    if (is_first || is_due(config_.logging_steps)) report(std::exchange(since_last_log, {}));
+    if (is_due(config_.eval_steps)) follow(evaluate());
     const bool stop = !last && events_.should_stop && events_.should_stop();
     if (is_due(config_.save_steps) || (stop && config_.save_steps > 0)) {
       events_.on_checkpoint(progress_);
@@ -116,7 +123,8 @@ StepTotals Trainer::step(std::int64_t step_index) {
     update_weights(step_index, totals);
   }
   progress_ = {.num_steps = step_index + 1,
-               .num_input_tokens_seen = progress_.num_input_tokens_seen + totals.tokens};
+               .num_input_tokens_seen = progress_.num_input_tokens_seen + totals.tokens,
+               .plateau = progress_.plateau};
   return totals;
 }
 
@@ -130,7 +138,7 @@ void Trainer::update_weights(std::int64_t step_index, StepTotals& totals) {
         step_index + 1, totals.terms.loss, gradient_norm_));
   }
   const double limit = config_.max_grad_norm;
-  learning_rate_ = config_.schedule.at(step_index);
+  learning_rate_ = plateau_ ? plateau_->rate() : config_.schedule.at(step_index);
   const bool clips = limit > 0 && gradient_norm_ > limit;
   optimizer_.step(learning_rate_, clips ? limit / (gradient_norm_ + 1e-6) : 1.0);
   parts_.rollouts.sync_weights();
@@ -163,40 +171,70 @@ std::size_t Trainer::example_index(std::int64_t position) const {
 std::vector<Trainer::MicroBatch> Trainer::choose_examples(std::int64_t step_index) const {
   RandomStream policy(config_.seed, "on_policy", static_cast<std::uint64_t>(step_index));
   std::vector<MicroBatch> window(static_cast<std::size_t>(config_.accumulation_steps));
-  std::int64_t position = step_index * config_.batch_size * config_.accumulation_steps;
+  std::int64_t row = step_index * config_.rows_per_step();
   auto index = static_cast<std::uint64_t>(step_index * config_.accumulation_steps);
   for (MicroBatch& batch : window) {
     batch.index = index++;
     batch.on_policy = policy.uniform() < config_.lmbda;
     for (std::int64_t i = 0; i < config_.batch_size; ++i) {
-      batch.examples.push_back(&parts_.train_examples[example_index(position++)]);
+      const std::int64_t position = row++ / config_.num_generations;
+      batch.examples.push_back(&parts_.train_examples[example_index(position)]);
     }
   }
   return window;
 }
 
+const loss::LossConfig& Trainer::loss_of(const MicroBatch& batch) const {
+  return config_.seq_kd && !batch.on_policy ? sequence_loss_ : config_.loss;
+}
+
 void Trainer::roll_out(std::vector<MicroBatch>& window, std::int64_t step_index,
                        StepTotals& totals) {
   const PhaseTimer timer(totals, "rollout");
-  std::vector<rollout::RolloutRequest> requests;
-  auto stream =
-      static_cast<std::uint64_t>(step_index * config_.batch_size * config_.accumulation_steps);
+  std::vector<rollout::RolloutRequest> student_requests, teacher_requests;
+  auto stream = static_cast<std::uint64_t>(step_index * config_.rows_per_step());
   for (MicroBatch& batch : window) {
-    for (const data::Example* example : batch.examples) {
-      const std::uint64_t index = stream++;
-      if (!batch.on_policy) continue;
-      batch.prompts.push_back(parts_.rows.rollout_prompt(*example));
-      requests.push_back({.prompt_ids = batch.prompts.back(),
-                          .sampling = config_.sampling,
-                          .seed = config_.seed,
-                          .stream_index = index});
+    for (std::size_t i = 0; i < batch.examples.size(); ++i, ++stream) {
+      if (!batch.on_policy && !config_.seq_kd) continue;
+      rollout::RolloutRequest request = request_of(batch, i, stream);
+      batch.prompts.push_back(request.prompt_ids);
+      (batch.on_policy ? student_requests : teacher_requests).push_back(std::move(request));
     }
   }
+  answer(window, true, student_requests, totals);
+  answer(window, false, teacher_requests, totals);
+}
+
+// A student's sample belongs to its row of the run. The teacher does not change: its answers belong
+// to the example and the row's place among num_generations, so that later epochs find them again.
+rollout::RolloutRequest Trainer::request_of(const MicroBatch& batch, std::size_t index,
+                                            std::uint64_t stream) const {
+  const data::Example& example = *batch.examples[index];
+  rollout::RolloutRequest request;
+  request.sampling = config_.sampling;
+  request.seed = config_.seed;
+  if (batch.on_policy) {
+    request.prompt_ids = parts_.rows.rollout_prompt(example);
+    request.stream_index = stream;
+    return request;
+  }
+  const auto copies = static_cast<std::uint64_t>(config_.num_generations);
+  const auto number = static_cast<std::uint64_t>(&example - parts_.train_examples.data());
+  request.sampling.regex.clear();  // it binds rollouts, no given answers
+  request.prompt_ids = parts_.rows.teacher_prompt(example);
+  request.stream_index = kTeacherStreams + number * copies + stream % copies;
+  return request;
+}
+
+void Trainer::answer(std::vector<MicroBatch>& window, bool on_policy,
+                     const std::vector<rollout::RolloutRequest>& requests, StepTotals& totals) {
   if (requests.empty()) return;
-  std::vector<rollout::Rollout> answers = parts_.rollouts.generate(requests);
-  parts_.rollouts.sleep();
+  rollout::RolloutSource& source = on_policy ? parts_.rollouts : *parts_.teacher_rollouts;
+  std::vector<rollout::Rollout> answers = source.generate(requests);
+  source.sleep();
   std::size_t next = 0;
   for (MicroBatch& batch : window) {
+    if (batch.on_policy != on_policy) continue;
     for (std::size_t i = 0; i < batch.prompts.size(); ++i, ++next) {
       totals.completion_tokens += static_cast<std::int64_t>(answers[next].completion_ids.size());
       totals.cut_off += answers[next].finish_reason == rollout::FinishReason::kLength ? 1 : 0;
@@ -213,20 +251,25 @@ void Trainer::build_rows(std::vector<MicroBatch>& window, StepTotals& totals) {
       if (batch.on_policy) {
         batch.rows.push_back(
             parts_.rows.from_rollout(example, batch.prompts[i], batch.rollouts[i]));
+      } else if (config_.seq_kd) {
+        batch.rows.push_back(parts_.rows.from_teacher_answer(example, batch.rollouts[i]));
       } else if (auto row = parts_.rows.from_answer(example)) {
         batch.rows.push_back(std::move(*row));
       }
     }
-    if (config_.loss.use_uld_loss) count_groups(batch.rows, config_.loss, totals);
+    const loss::LossConfig& config = loss_of(batch);
+    if (config.use_uld_loss && !config.sequence_level) count_groups(batch.rows, config, totals);
   }
 }
 
 loss::WindowCounts Trainer::count(const std::vector<MicroBatch>& window) const {
-  std::vector<loss::Row> rows;
-  for (const MicroBatch& batch : window) {
-    rows.insert(rows.end(), batch.rows.begin(), batch.rows.end());
-  }
-  return loss::count_window(rows, config_.loss);
+  loss::WindowCounts counts;
+  for (const MicroBatch& batch : window) counts += loss::count_window(batch.rows, loss_of(batch));
+  return counts;
+}
+
+at::Tensor Trainer::student_hidden(const std::vector<loss::Row>& rows) {
+  return parts_.student.hidden_states(pack(rows, &loss::Row::student));
 }
 
 at::Tensor Trainer::teacher_hidden(const std::vector<loss::Row>& rows, StepTotals& totals) {
@@ -235,41 +278,48 @@ at::Tensor Trainer::teacher_hidden(const std::vector<loss::Row>& rows, StepTotal
   return parts_.teacher.hidden_states(pack(rows, &loss::Row::teacher));
 }
 
-loss::LossResult Trainer::compute_loss(const std::vector<loss::Row>& rows, const at::Tensor& hidden,
-                                       const at::Tensor& teacher_hidden,
-                                       const loss::WindowCounts& counts, bool want_gradients,
-                                       StepTotals& totals) {
+loss::LossResult Trainer::compute_loss(const Comparison& of, StepTotals& totals) {
   const PhaseTimer timer(totals, "loss");
   const c10::NoGradGuard no_grad;
-  loss::LossResult result = loss_.compute(
-      rows, trained_head(parts_.student, hidden), frozen_head(parts_.teacher, teacher_hidden),
-      parts_.vocabulary, counts, config_.loss, config_.groups_per_chunk, want_gradients);
+  const loss::HeadInput teacher = of.teacher_hidden.defined()
+                                      ? frozen_head(parts_.teacher, of.teacher_hidden)
+                                      : loss::HeadInput();
+  loss::LossResult result =
+      loss_.compute(of.rows, trained_head(parts_.student, of.hidden), teacher, parts_.vocabulary,
+                    of.counts, of.config, config_.groups_per_chunk, of.wants_gradients);
   totals.terms += result.terms;
   return result;
 }
 
 void Trainer::train_on(MicroBatch& batch, const loss::WindowCounts& counts, StepTotals& totals) {
   if (batch.rows.empty()) return;
-  at::Tensor hidden;
+  const loss::LossConfig& config = loss_of(batch);
+  at::Tensor hidden, teacher;
   {
     const PhaseTimer timer(totals, "student");
     parts_.student.set_dropout_draw(batch.index);
-    hidden = parts_.student.hidden_states(pack(batch.rows, &loss::Row::student));
+    hidden = student_hidden(batch.rows);
   }
   totals.tokens += hidden.size(0);
-  const loss::LossResult result =
-      compute_loss(batch.rows, hidden, teacher_hidden(batch.rows, totals), counts, true, totals);
+  if (!config.sequence_level) teacher = teacher_hidden(batch.rows, totals);
+  const loss::LossResult result = compute_loss({.rows = batch.rows,
+                                                .hidden = hidden,
+                                                .teacher_hidden = teacher,
+                                                .counts = counts,
+                                                .config = config},
+                                               totals);
   {
     const PhaseTimer timer(totals, "student");
     run_backward(hidden, result.gradients);
     parts_.student.set_dropout_draw(std::nullopt);
   }
   const auto units = [&](const loss::WindowCounts& of) {
-    return config_.loss.use_uld_loss ? of.rows : of.jsd_positions;
+    if (config.sequence_level) return of.ce_tokens;
+    return config.use_uld_loss ? of.rows : of.jsd_positions;
   };
   StepTotals::Policy& policy = batch.on_policy ? totals.on_policy : totals.off_policy;
   policy.weighted_loss += result.terms.loss * static_cast<double>(units(counts));
-  policy.units += units(loss::count_window(batch.rows, config_.loss));
+  policy.units += units(loss::count_window(batch.rows, config));
 }
 
 void Trainer::run_backward(const at::Tensor& hidden, const loss::LossGradients& gradients) {
@@ -277,52 +327,6 @@ void Trainer::run_backward(const at::Tensor& hidden, const loss::LossGradients& 
   optimizer_.accumulate_gradients();
   const at::Tensor head = parts_.student.head_weight();
   if (head.requires_grad()) optimizer_.accumulate_gradient(head, gradients.student_weight);
-}
-
-void Trainer::evaluate() {
-  const c10::NoGradGuard no_grad;
-  const loss::WindowCounts counts = loss::count_window(held_out_.all_rows(), config_.loss);
-  StepTotals totals{.steps = 1};
-  {
-    const PhaseTimer timer(totals, "total");
-    for (HeldOutRows::Batch& batch : held_out_.batches()) {
-      const at::Tensor teacher = batch.teacher_hidden.defined()
-                                     ? batch.teacher_hidden
-                                     : held_out_.keep(batch, teacher_hidden(batch.rows, totals));
-      const at::Tensor hidden = parts_.student.hidden_states(pack(batch.rows, &loss::Row::student));
-      totals.tokens += hidden.size(0);
-      compute_loss(batch.rows, hidden, teacher, counts, false, totals);
-    }
-  }
-  telemetry::StepMetrics metrics = totals.metrics(config_.loss);
-  metrics.is_evaluation = true;
-  metrics.step = progress_.num_steps;
-  metrics.epoch = static_cast<double>(progress_.num_steps) / static_cast<double>(steps_per_epoch());
-  metrics.num_input_tokens_seen = progress_.num_input_tokens_seen;
-  events_.on_metrics(metrics);
-}
-
-void Trainer::sample_completions(const std::string& phase, std::int64_t step_index) {
-  if (!events_.on_completion) return;
-  const auto& examples =
-      parts_.eval_examples.empty() ? parts_.train_examples : parts_.eval_examples;
-  std::vector<rollout::RolloutRequest> requests;
-  rollout::SamplingParams greedy = config_.sampling;
-  greedy.temperature = 0.0;
-  for (std::size_t i = 0; i < std::min<std::size_t>(kNumSamples, examples.size()); ++i) {
-    requests.push_back({.prompt_ids = parts_.rows.rollout_prompt(examples[i]), .sampling = greedy});
-  }
-  const std::vector<rollout::Rollout> answers = parts_.rollouts.generate(requests);
-  parts_.rollouts.sleep();
-  const text::Tokenizer& tokenizer = *parts_.rows.student().tokenizer;
-  for (std::size_t i = 0; i < answers.size(); ++i) {
-    const bool ended = answers[i].finish_reason == rollout::FinishReason::kEndOfTurn;
-    events_.on_completion({.step = step_index,
-                           .phase = phase,
-                           .prompt = tokenizer.decode(requests[i].prompt_ids, true),
-                           .completion = tokenizer.decode(answers[i].completion_ids, true),
-                           .finish_reason = ended ? "eos" : "length"});
-  }
 }
 
 }  // namespace aurum::train

@@ -64,6 +64,36 @@ TEST_F(ConfigCommand, ListsTheClassesOfKeys) {
   EXPECT_THAT(report["no_effect"][0]["place"].get<std::string>(), HasSubstr(".yaml:"));
 }
 
+TEST_F(ConfigCommand, SaysWhichFilesAreMissing) {
+  const std::string here = write("rows.jsonl", "{}\n");
+  const std::string file =
+      write("x.yaml",
+            "model: {model_name: ./no-student}\ndata:\n  train:\n    datasets:\n"
+            "      - {dataset_name: a, dataset_path: " +
+                here +
+                "}\n"
+                "      - {dataset_name: b, dataset_path: none.jsonl}\n"
+                "training: {gold: {teacher_model_name_or_path: org/teacher}}\n");
+  const ProgramResult text = run_aurum({"config", "check", file});
+  EXPECT_EQ(text.exit_code, 0);
+  EXPECT_THAT(text.err, HasSubstr(":1: model.model_name: there is no ./no-student"));
+  EXPECT_THAT(text.err,
+              HasSubstr(":6: data.train.datasets[1].dataset_path: there is no none.jsonl"));
+  const auto report = nlohmann::json::parse(run_aurum({"config", "check", "--json", file}).out);
+  EXPECT_EQ(report["missing"].size(), 2U);
+}
+
+TEST_F(ConfigCommand, ChecksTheRegexOfRollouts) {
+  const std::string file = write(
+      "x.yaml", "model: {model_name: m}\ntraining:\n  gold: {vllm_guided_decoding_regex: 'a{2'}\n");
+  EXPECT_EQ(run_aurum({"config", "check", file}).exit_code, 0);  // a literal brace
+  const std::string bad = write(
+      "y.yaml", "model: {model_name: m}\ntraining:\n  gold: {vllm_guided_decoding_regex: '(a'}\n");
+  const ProgramResult result = run_aurum({"config", "check", bad});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.out, HasSubstr(":3: training.gold.vllm_guided_decoding_regex: at 0: this ("));
+}
+
 TEST_F(ConfigCommand, LaysShortOptionsOverDottedKeysOverTheFile) {
   const std::string file =
       write("x.yaml", "model: {model_name: m}\ntraining: {max_steps: 1, seed: 1, data_seed: 1}\n");

@@ -124,7 +124,21 @@ TEST(TrainingConfig, RefusesContradictionsByTheLineOfOne) {
        "run.yaml:5: training.gold.uld_teacher_temperature must be a number > 0, found 0"},
       {"training:\n  lr_scheduler_type: polynomial\n  lr_scheduler_kwargs: {num_cycles: 2}",
        "run.yaml:4: training.lr_scheduler_kwargs.num_cycles is no option of the schedule "
-       "polynomial; it has lr_end, power"}};
+       "polynomial; it has lr_end, power"},
+      {"training:\n  lr_scheduler_kwargs: {num_cycles: 2}", "the schedule linear has no options"},
+      {"training:\n  lr_scheduler_type: polynomial\n  lr_scheduler_kwargs: {power: [2]}",
+       "training.lr_scheduler_kwargs.power must be a number >= 0, found [2]"},
+      {"training:\n  lr_scheduler_type: polynomial\n  lr_scheduler_kwargs: {lr_end: 1.0}",
+       "lr_end (1) must be below training.learning_rate (5e-05)"},
+      {"training:\n  lr_scheduler_type: warmup_stable_decay", "needs it"},
+      {"training:\n  lr_scheduler_type: warmup_stable_decay\n"
+       "  lr_scheduler_kwargs: {num_decay_steps: 2, decay_type: sqrt}",
+       "decay_type must be one of linear, cosine, 1-sqrt, found \"sqrt\""},
+      {"training:\n  lr_scheduler_type: cosine_with_min_lr", "needs one of min_lr and min_lr_rate"},
+      {"training:\n  lr_scheduler_type: reduce_lr_on_plateau",
+       "follows the evaluation loss: set training.eval_strategy"},
+      {"training:\n  gold:\n    num_generations: 3",
+       "run.yaml:4: training.gold.num_generations: 3 does not divide the 8 rows of a step"}};
   for (const auto& item : cases) EXPECT_THAT(error_of(item.text), HasSubstr(item.error));
 }
 

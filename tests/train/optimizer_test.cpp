@@ -4,17 +4,19 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
+#include "base/error.h"
+#include "base/files.h"
 #include "tests/support/temporary_folder.h"
-#include "train/lr_schedule.h"
 
 namespace aurum::train {
 namespace {
 
-TEST(AdamW, FollowsTheFormulaOfDecoupledDecay) {
+TEST(Optimizer, FollowsTheFormulaOfDecoupledDecay) {
   at::Tensor weight = at::full({1}, 2.0, at::kFloat);
   weight.requires_grad_(true);
-  AdamW optimizer({{"w", &weight, true}}, {.weight_decay = 0.1});
+  Optimizer optimizer({{"w", &weight, true}}, {.weight_decay = 0.1});
   // With a constant gradient both bias-corrected moments are exact: every step is rate * sign.
   double expected = 2.0;
   for (int step = 0; step < 3; ++step) {
@@ -27,45 +29,91 @@ TEST(AdamW, FollowsTheFormulaOfDecoupledDecay) {
   }
 }
 
-TEST(AdamW, KeepsWhatBfloat16WouldRoundAway) {
+TEST(Optimizer, KeepsWhatBfloat16WouldRoundAway) {
   at::Tensor weight = at::full({1}, 1.0, at::kBFloat16);
-  AdamW optimizer({{"w", &weight, false}}, {});
+  Optimizer optimizer({{"w", &weight, false}}, {});
   for (int step = 0; step < 8; ++step) {
     optimizer.accumulate_gradient(weight, at::ones({1}));
     optimizer.step(0.001, 1.0);  // bfloat16 has steps of 0.004 below 1
   }
-  EXPECT_NEAR(optimizer.master("w").item<float>(), 0.992, 1e-5);
+  EXPECT_NEAR(optimizer.find_master("w")->item<float>(), 0.992, 1e-5);
   EXPECT_LT(weight.item<float>(), 1.0F);
 }
 
-TEST(AdamW, ContinuesBitForBitFromAFile) {
+constexpr const char* kTypes[] = {"adamw_torch", "adamw_torch_fused", "sgd",       "adagrad",
+                                  "rmsprop",     "adafactor",         "lion_32bit"};
+
+TEST(Optimizer, ContinuesBitForBitFromAFile) {
   const testing_support::TemporaryFolder folder;
   const std::string file = (folder.path() / "optimizer.safetensors").string();
-  at::Tensor a = at::arange(5, at::kFloat), b = at::zeros({5}, at::kFloat);
-  AdamW first({{"w", &a, true}}, {.weight_decay = 0.01});
-  AdamW second({{"w", &b, true}}, {.weight_decay = 0.01});
-  const auto advance = [](AdamW& optimizer, at::Tensor& weight, double g) {
-    optimizer.accumulate_gradient(weight, at::full({5}, g));
-    optimizer.step(0.003, 0.7);
-  };
-  advance(first, a, 0.3);
-  first.save(file);
-  second.load(file);
-  advance(first, a, -0.2);
-  advance(second, b, -0.2);
-  EXPECT_TRUE(a.equal(b));
+  for (const char* type : kTypes) {
+    at::Tensor a = at::arange(6, at::kFloat).view({2, 3}), b = at::zeros({2, 3}, at::kFloat);
+    const OptimizerConfig config{.type = type, .momentum = 0.9, .weight_decay = 0.01};
+    Optimizer first({{"w", &a, true}}, config), second({{"w", &b, true}}, config);
+    const auto advance = [](Optimizer& optimizer, at::Tensor& weight, double g) {
+      optimizer.accumulate_gradient(weight, at::linspace(g, 1.0, 6, at::kFloat).view({2, 3}));
+      optimizer.step(0.003, 0.7);
+    };
+    advance(first, a, 0.3);
+    first.save(file);
+    second.load(file);
+    advance(first, a, -0.2);
+    advance(second, b, -0.2);
+    EXPECT_TRUE(a.equal(b)) << type;
+  }
 }
 
-TEST(LrSchedule, RisesAndFalls) {
-  const LrSchedule linear{.type = "linear", .peak = 1.0, .warmup_steps = 2, .max_steps = 10};
-  EXPECT_DOUBLE_EQ(linear.at(0), 0.0);
-  EXPECT_DOUBLE_EQ(linear.at(1), 0.5);
-  EXPECT_DOUBLE_EQ(linear.at(2), 1.0);
-  EXPECT_DOUBLE_EQ(linear.at(6), 0.5);
-  const LrSchedule cosine{.type = "cosine", .peak = 1.0, .warmup_steps = 0, .max_steps = 4};
-  EXPECT_NEAR(cosine.at(2), 0.5, 1e-12);
-  EXPECT_NEAR(cosine.at(4), 0.0, 1e-12);
-  EXPECT_ANY_THROW(check_schedule_type("liner"));
+TEST(Optimizer, RefusesTheFileOfAnotherOptimizer) {
+  const testing_support::TemporaryFolder folder;
+  const std::string file = (folder.path() / "optimizer.safetensors").string();
+  at::Tensor weight = at::zeros({2}, at::kFloat);
+  Optimizer({{"w", &weight, true}}, {.type = "sgd"}).save(file);
+  Optimizer adam({{"w", &weight, true}}, {});
+  EXPECT_THROW(adam.load(file), FormatError);
+}
+
+// What tools/make_optimizer_goldens.py computes.
+at::Tensor golden_gradient(std::vector<std::int64_t> shape, int step) {
+  std::int64_t count = 1;
+  for (const std::int64_t size : shape) count *= size;
+  const at::Tensor angles = at::arange(count, at::kDouble) * 0.7 + step * 1.3;
+  return (angles.sin() * (1 + step % 3)).to(at::kFloat).view(shape);
+}
+
+void expect_values(const at::Tensor& tensor, const nlohmann::json& expected,
+                   const std::string& what) {
+  const at::Tensor flat = tensor.flatten();
+  for (std::int64_t i = 0; i < flat.numel(); ++i) {
+    // A few roundings of float32 apart: the order of operations differs.
+    EXPECT_NEAR(flat[i].item<double>(), expected[static_cast<std::size_t>(i)].get<double>(), 5e-7)
+        << what << " at " << i;
+  }
+}
+
+TEST(Optimizer, EqualsTorchAndTransformers) {
+  const auto golden = nlohmann::json::parse(
+      read_file(std::string(AURUM_SOURCE_DIR) + "/tests/golden/train/optimizers.json"));
+  ASSERT_EQ(golden["rules"].size(), 7u);
+  for (const auto& rule : golden["rules"]) {
+    const auto& options = rule["config"];
+    const std::string name = rule["type"];
+    const OptimizerConfig config{.type = name == "sgd_with_momentum" ? "sgd" : name,
+                                 .beta1 = options.value("beta1", 0.9),
+                                 .beta2 = options.value("beta2", 0.999),
+                                 .epsilon = options.value("epsilon", 1e-8),
+                                 .momentum = options.value("momentum", 0.0),
+                                 .weight_decay = 0.1};
+    at::Tensor matrix = at::linspace(-1, 1, 12, at::kFloat).view({3, 4});
+    at::Tensor vector = at::linspace(0.5, 1.5, 5, at::kFloat);
+    Optimizer optimizer({{"matrix", &matrix, true}, {"vector", &vector, false}}, config);
+    for (int step = 0; step < 5; ++step) {
+      optimizer.accumulate_gradient(matrix, golden_gradient({3, 4}, step));
+      optimizer.accumulate_gradient(vector, golden_gradient({5}, step));
+      optimizer.step(golden["learning_rate"], 0.5);
+    }
+    expect_values(matrix, rule["matrix"], name);
+    expect_values(vector, rule["vector"], name);
+  }
 }
 
 }  // namespace
