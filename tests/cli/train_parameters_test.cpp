@@ -150,6 +150,50 @@ TEST_F(TrainParameters, GuidedSamplesMatchTheRegex) {
               HasSubstr("vllm_guided_decoding_regex: at 0: this ( is not closed"));
 }
 
+TEST_F(TrainParameters, EveryRolloutEngineTrainsToTheSameWeights) {
+  testing_support::ProgramBeside server(
+      {"serve", "--model", path("student"), "--dtype", "float32", "--port", "0"}, "until Ctrl-C");
+  const std::string address = server.err();
+  const std::string port = std::to_string(std::stoi(address.substr(address.rfind(':') + 1)));
+  const std::string gold = "--training.gold.";
+  const std::pair<std::string, std::vector<std::string>> engines[] = {
+      {"plain", {}},
+      {"paged", {gold + "use_transformers_paged", "true"}},
+      {"colocated", {gold + "use_vllm", "true", gold + "vllm_mode", "colocate"}},
+      {"sleeping",
+       {gold + "use_vllm", "true", gold + "vllm_mode", "colocate", gold + "vllm_enable_sleep_mode",
+        "true"}},
+      {"server", {gold + "use_vllm", "true", gold + "vllm_server_port", port}}};
+  for (const auto& [run, options] : engines) {
+    std::vector<std::string> all = options;
+    all.insert(all.end(), {gold + "lmbda", "1", "--training.max_steps", "3"});
+    train(run, all);
+    EXPECT_EQ(read_bytes(path(run + "/model.safetensors")),
+              read_bytes(path("plain/model.safetensors")))
+        << run;
+  }
+  EXPECT_EQ(server.stop().exit_code, 130);
+}
+
+TEST_F(TrainParameters, AnEngineThatIsRefreshedRarelySamplesFromOlderWeights) {
+  const std::vector<std::string> colocate = {
+      "--training.gold.use_vllm", "true", "--training.gold.vllm_mode", "colocate",
+      "--training.gold.lmbda",    "1",    "--training.max_steps",      "4"};
+  auto rarely = colocate;
+  rarely.insert(rarely.end(), {"--training.gold.vllm_sync_frequency", "3"});
+  train("always", colocate);
+  train("rarely", rarely);
+  const auto a = values("always", "loss"), b = values("rarely", "loss");
+  EXPECT_EQ(a[0], b[0]);
+  EXPECT_NE(a[1], b[1]);  // other samples
+  EXPECT_THAT(refusal({"--training.gold.use_vllm", "true", "--training.gold.vllm_server_port", "1",
+                       "--training.gold.vllm_server_timeout", "0.2"}),
+              HasSubstr("did not answer within 0.2 s"));
+  EXPECT_THAT(refusal({"--training.gold.use_vllm", "true", "--training.gold.vllm_mode", "colocate",
+                       "--training.gold.vllm_gpu_memory_utilization", "1e-9"}),
+              HasSubstr("vllm_gpu_memory_utilization leaves it 0.0 MB"));
+}
+
 TEST_F(TrainParameters, FrozenLayersStayAsTheyWere) {
   for (const char* checkpointing : {"false", "true"}) {
     const std::string run = std::string("run-") + checkpointing;
@@ -168,6 +212,30 @@ TEST_F(TrainParameters, FrozenLayersStayAsTheyWere) {
   }
   EXPECT_THAT(refusal({"--model.freeze_layers", "[visual]"}), HasSubstr("has no layer visual"));
   EXPECT_THAT(refusal({"--model.freeze_layers", "[model]"}), HasSubstr("no weight to train"));
+}
+
+TEST_F(TrainParameters, RevisionsComeFromTheHubsCache) {
+  for (const char* model : {"student", "teacher"}) {
+    const fs::path repository = path("hub/models--org--") + model;
+    fs::create_directories(repository / "refs");
+    fs::create_directories(repository / "snapshots");
+    std::ofstream(repository / "refs/v2") << "c0ffee";
+    fs::copy(path(model), repository / "snapshots/c0ffee");
+  }
+  setenv("HF_HUB_CACHE", path("hub").c_str(), 1);
+  setenv("HF_HUB_OFFLINE", "1", 1);
+  const std::string teacher = "--training.gold.teacher_model_";
+  std::vector<std::string> hub = {"--model.model_name",     "org/student",
+                                  "--model.model_revision", "v2",
+                                  teacher + "name_or_path", "org/teacher"};
+  EXPECT_THAT(refusal(hub), HasSubstr("(revision main)"));
+  hub.insert(hub.end(), {teacher + "init_kwargs", "{revision: v2}"});
+  train("hub-run", hub);
+  train("local-run", {});
+  EXPECT_EQ(read_bytes(path("hub-run/model.safetensors")),
+            read_bytes(path("local-run/model.safetensors")));
+  unsetenv("HF_HUB_CACHE");
+  unsetenv("HF_HUB_OFFLINE");
 }
 
 TEST_F(TrainParameters, TheTeacherLoadsAsAsked) {

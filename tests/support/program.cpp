@@ -56,7 +56,7 @@ class Running {
   }
 
   bool has_ended() { return waitpid(process_, &status_, WNOHANG) == process_; }
-  void kill() { ::kill(process_, SIGKILL); }
+  void send(int signal) { ::kill(process_, signal); }
   void wait() { waitpid(process_, &status_, 0); }
 
   ProgramResult result() const {
@@ -84,13 +84,40 @@ ProgramResult run_aurum_until(std::vector<std::string> arguments, const std::str
   Running running(std::move(arguments), {});
   while (!running.has_ended()) {
     if (count_lines(file) >= num_lines) {
-      running.kill();
+      running.send(SIGKILL);
       running.wait();
       break;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   return running.result();
+}
+
+class ProgramBeside::Process : public Running {
+ public:
+  using Running::Running;
+};
+
+ProgramBeside::ProgramBeside(std::vector<std::string> arguments, const std::string& sign)
+    : process_(std::make_unique<Process>(std::move(arguments), std::string())) {
+  while (err().find(sign) == std::string::npos) {
+    if (process_->has_ended()) throw std::runtime_error("it ended: " + err());
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
+ProgramBeside::~ProgramBeside() {
+  if (process_) stop();
+}
+
+std::string ProgramBeside::err() const { return process_->result().err; }
+
+ProgramResult ProgramBeside::stop() {
+  process_->send(SIGINT);
+  process_->wait();
+  ProgramResult result = process_->result();
+  process_.reset();
+  return result;
 }
 
 }  // namespace aurum::testing_support

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,5 +18,20 @@ ProgramResult run_aurum(std::vector<std::string> arguments, const std::string& i
 // The same, but sends SIGKILL as soon as `file` holds `num_lines` lines.
 ProgramResult run_aurum_until(std::vector<std::string> arguments, const std::string& file,
                               std::size_t num_lines);
+
+// A program that runs beside the test. The constructor waits until its standard error holds `sign`,
+// and throws when it ends before.
+class ProgramBeside {
+ public:
+  ProgramBeside(std::vector<std::string> arguments, const std::string& sign);
+  ~ProgramBeside();  // stops it, too
+
+  std::string err() const;
+  ProgramResult stop();  // by SIGINT
+
+ private:
+  class Process;
+  std::unique_ptr<Process> process_;
+};
 
 }  // namespace aurum::testing_support
