@@ -32,7 +32,7 @@ def fnv(data):
 
 x = values()
 kinds = gguf.GGMLQuantizationType
-for kind in (kinds.F16, kinds.BF16, kinds.Q8_0, kinds.Q4_0, kinds.Q5_0):
+for kind in (kinds.F16, kinds.BF16, kinds.Q8_0, kinds.Q4_0, kinds.Q5_0, kinds.Q5_1):
     print(kind.name, hex(fnv(gguf.quantize(x, kind).tobytes())))
 if len(sys.argv) > 1:
     library = ctypes.CDLL(sys.argv[1])

@@ -83,9 +83,18 @@ void check_output_folder(const ConvertOptions& options, const fs::path& model) {
   }
 }
 
+// gpt_oss folders hold all experts of a layer in one tensor, which no writer here makes.
+void check_expert_layout(const weights::Checkpoint& checkpoint) {
+  if (!checkpoint.config().clamped_swiglu) return;
+  throw InputError(
+      fmt::format("{}: {} models cannot be written as a folder. Use the model as it is.",
+                  checkpoint.path().string(), checkpoint.config().model_type));
+}
+
 void write_folder(const ConvertOptions& options, const weights::Checkpoint& checkpoint) {
   const FolderType& type = folder_type(options);
   check_output_folder(options, checkpoint.path());
+  check_expert_layout(checkpoint);
   const weights::ModelConfig& config = checkpoint.config();
   if (!config.rope.frequency_divisors.empty()) {
     throw InputError(

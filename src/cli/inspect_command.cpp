@@ -110,10 +110,15 @@ Json describe_training(const SizedModel& student, const InspectOptions& options)
   for (const auto& [name, rank] :
        {std::pair{"full", std::int64_t{0}}, std::pair{"lora", options.lora_rank}}) {
     for (const bool checkpointing : {false, true}) {
+      // As in `aurum train`: the base under an adapter needs no second copy to teach.
+      const bool shares = rank > 0 && options.teacher == options.model;
       const TrainingUse use{
           .tokens = options.tokens, .checkpointing = checkpointing, .lora_rank = rank};
       train[fmt::format("{}{}", name, checkpointing ? "_checkpointing" : "")] =
-          to_json(estimate_training(student, use, teacher ? &*teacher : nullptr));
+          to_json(estimate_training(student, use,
+                                    shares    ? &student
+                                    : teacher ? &*teacher
+                                              : nullptr));
     }
   }
   return train;

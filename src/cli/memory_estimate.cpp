@@ -44,15 +44,14 @@ std::int64_t layer_bytes(const weights::ModelConfig& config, std::int64_t size) 
 }
 
 // What one layer keeps per token for its backward pass in bfloat16: the residual before and between
-// its branches in float32, the inputs of matrices that are trained, and what attention, post norms
-// and the MLP's activation differentiate.
-std::int64_t saved_bytes(const weights::ModelConfig& config, bool is_adapted) {
+// its branches in float32, the inputs of its matrices (under an adapter, too: measured), and what
+// attention, post norms and the MLP's activation differentiate.
+std::int64_t saved_bytes(const weights::ModelConfig& config) {
   const std::int64_t hidden = config.hidden_size, inner = config.intermediate_size;
   std::int64_t values = qkv_size(config) + query_size(config);
   if (config.qk_norm) values += query_size(config) + key_size(config);
   if (config.post_norms) values += 2 * hidden;
-  values += hidden + (config.gated_mlp ? 2 : 1) * inner;  // normed input, activation's input
-  if (!is_adapted) values += hidden + inner;              // inputs of the MLP's two matrices
+  values += 2 * hidden + (config.gated_mlp ? 3 : 2) * inner;
   return 2 * 4 * hidden + 2 * values;
 }
 
@@ -81,20 +80,22 @@ std::int64_t expanded_head(const SizedModel& teacher) {
 }
 
 // The largest of what the parts of a step hold: the teacher's pass and the loss beside the
-// student's saved activations; the backward pass, in which gradients take the activations' place.
+// student's saved activations; the backward pass, whose gradients hardly find room in what the
+// activations leave.
 std::int64_t step_bytes(const SizedModel& student, const TrainingUse& use,
                         const SizedModel* teacher) {
   const weights::ModelConfig& config = student.config;
   const bool is_adapted = use.lora_rank > 0;
-  const std::int64_t layer = use.tokens * saved_bytes(config, is_adapted);
+  const std::int64_t layer = use.tokens * saved_bytes(config);
   const std::int64_t inputs = use.tokens * 4 * config.hidden_size;  // what checkpointing keeps
   const std::int64_t saved =
       use.checkpointing ? config.num_layers * inputs + layer : config.num_layers * layer;
   const std::int64_t trained =
       is_adapted ? adapter_values(config, use.lora_rank) : student.sizes.values;
   const std::int64_t head_gradient = 4 * head_values(config);
-  const std::int64_t backward =
-      head_gradient + std::max(saved, 2 * trained) + use.tokens * layer_bytes(config, 2);
+  // The largest gradient of trained weights is converted to float32 when it is added up.
+  const std::int64_t backward = saved + 2 * trained + (is_adapted ? 1 : 2) * head_gradient +
+                                use.tokens * layer_bytes(config, 2);
   const std::int64_t logits = 4 * kLossPositions * config.vocab_size;
   if (!teacher) return backward + logits;
   const std::int64_t pass = saved + scoring_bytes(*teacher, 2, use.tokens);
@@ -108,6 +109,12 @@ bool is_permuted(const std::string& name, const weights::ModelConfig& config) {
          (name.find("q_proj") != std::string::npos || name.find("k_proj") != std::string::npos);
 }
 
+// gpt_oss folders: a byte of `*_blocks` holds two values, a byte of `*_scales` none.
+std::int64_t stored_values(const weights::TensorView& view) {
+  if (view.dtype != weights::DType::kUInt8) return view.num_values();
+  return view.name.ends_with("_blocks") ? 2 * view.num_values() : 0;
+}
+
 }  // namespace
 
 WeightSizes measure_weights(const weights::Checkpoint& checkpoint) {
@@ -115,7 +122,7 @@ WeightSizes measure_weights(const weights::Checkpoint& checkpoint) {
   std::int64_t largest = 0, largest_in_layer = 0, head = 0;
   for (const std::string& name : checkpoint.tensor_names()) {
     const weights::TensorView view = checkpoint.tensor(name);
-    const std::int64_t values = view.num_values();
+    const std::int64_t values = stored_values(view);
     const auto bytes = static_cast<std::int64_t>(view.bytes.size());
     sizes.values += values;
     sizes.bytes += bytes;
@@ -178,6 +185,7 @@ MemoryEstimate estimate_training(const SizedModel& student, const TrainingUse& u
   estimate.working = step_bytes(student, use, teacher);
   if (!teacher) return estimate;
   estimate.program += kTokenizerBytesPerId * teacher->config.vocab_size;
+  if (teacher == &student) return estimate;  // the base under the adapter
   estimate.file += teacher->sizes.kept_bytes;
   estimate.weights += frozen_weights(teacher->sizes, 2);
   return estimate;

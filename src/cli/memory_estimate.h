@@ -52,7 +52,8 @@ struct TrainingUse {
   bool checkpointing = false;  // training.enable_gradient_checkpointing
   std::int64_t lora_rank = 0;  // of an adapter on the usual layers; 0: all weights are trained
 };
-// `teacher` may be null: its part then comes on top.
+// `teacher` may be null: its part then comes on top. It may be `student` itself, whose adapter then
+// shares the weights.
 MemoryEstimate estimate_training(const SizedModel& student, const TrainingUse& use,
                                  const SizedModel* teacher);
 

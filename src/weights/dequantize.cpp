@@ -74,6 +74,23 @@ inline void expand_q8_0(Bytes in, float* out) {
   for (int i = 0; i < 32; ++i) out[i] = d * static_cast<float>(static_cast<std::int8_t>(in[2 + i]));
 }
 
+// A power of two, biased by 128 since the values are doubled; the two smallest are subnormal.
+inline float half_of_power(std::uint8_t exponent) {
+  return std::bit_cast<float>(exponent < 2 ? 0x00200000U << exponent
+                                           : static_cast<std::uint32_t>(exponent - 1) << 23);
+}
+
+// Floats of two exponent bits and one of mantissa, doubled, under one power of two.
+inline void expand_mxfp4(Bytes in, float* out) {
+  constexpr std::array<std::int8_t, 16> kDoubled = {0, 1,  2,  3,  4,  6,  8,  12,
+                                                    0, -1, -2, -3, -4, -6, -8, -12};
+  const float d = half_of_power(in[0]);
+  for (int i = 0; i < 16; ++i) {
+    out[i] = d * static_cast<float>(kDoubled[in[1 + i] & 15]);
+    out[i + 16] = d * static_cast<float>(kDoubled[in[1 + i] >> 4]);
+  }
+}
+
 inline void expand_q2_k(Bytes in, float* out) {
   const float d = half_at(in + 80), dmin = half_at(in + 82);
   for (int s = 0; s < 8; ++s) {
@@ -252,6 +269,8 @@ void expand(DType dtype, Bytes in, std::size_t count, float* out) {
       return expand_all<256, 176, expand_q5_k>(in, count, out);
     case DType::kQ6_K:
       return expand_all<256, 210, expand_q6_k>(in, count, out);
+    case DType::kMXFP4:
+      return expand_all<32, 17, expand_mxfp4>(in, count, out);
     case DType::kFloat16:
       return expand_all<1, 2, expand_half>(in, count, out);
     case DType::kBFloat16:

@@ -27,6 +27,7 @@ constexpr std::array kFormats = {
     Format{DType::kQ8_0, "Q8_0", 32, 34},        Format{DType::kQ2_K, "Q2_K", 256, 84},
     Format{DType::kQ3_K, "Q3_K", 256, 110},      Format{DType::kQ4_K, "Q4_K", 256, 144},
     Format{DType::kQ5_K, "Q5_K", 256, 176},      Format{DType::kQ6_K, "Q6_K", 256, 210},
+    Format{DType::kMXFP4, "MXFP4", 32, 17},
 };
 
 constexpr bool formats_follow_the_enumeration() {

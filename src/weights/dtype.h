@@ -31,6 +31,7 @@ enum class DType {
   kQ4_K,
   kQ5_K,
   kQ6_K,
+  kMXFP4,
 };
 
 std::string_view dtype_name(DType dtype);

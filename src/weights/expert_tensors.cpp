@@ -24,6 +24,9 @@ struct ExpertName {
   std::string source() const {
     return layer_prefix + "experts." + (matrix == "down_proj" ? "down_proj" : "gate_up_proj");
   }
+  std::string stack() const {
+    return fmt::format("{}experts.{}{}", layer_prefix, matrix, is_bias ? ".bias" : ".weight");
+  }
   // Every second row from the first one (gate) or the second one (up); all of them for down.
   std::int64_t first_row() const { return matrix == "up_proj" ? 1 : 0; }
   std::int64_t row_step() const { return matrix == "down_proj" ? 1 : 2; }
@@ -102,6 +105,17 @@ TensorView expert_bias(std::string_view name, const TensorView& all, const Exper
   return own(name, all.dtype, {rows}, std::move(bytes));
 }
 
+// One of [experts, ...] as it lies in the file.
+TensorView part_of_stack(std::string_view name, const TensorView& stack, const ExpertName& wanted) {
+  check_expert(stack, wanted.is_bias ? 2 : 3, wanted);
+  const std::size_t size = stack.bytes.size() / static_cast<std::size_t>(stack.shape[0]);
+  return {std::string(name),
+          stack.dtype,
+          {stack.shape.begin() + 1, stack.shape.end()},
+          stack.bytes.subspan(static_cast<std::size_t>(wanted.expert) * size, size),
+          stack.keep_alive};
+}
+
 // The sixteen values of a 4-bit float with two exponent bits and one of mantissa.
 constexpr std::array<float, 16> kFloat4 = {0.0F,  0.5F,  1.0F,  1.5F,  2.0F,  3.0F,  4.0F,  6.0F,
                                            -0.0F, -0.5F, -1.0F, -1.5F, -2.0F, -3.0F, -4.0F, -6.0F};
@@ -144,6 +158,7 @@ bool has_expert_tensor(std::string_view name, const FindTensorView& find) {
   if (const auto router = router_source(name)) return find(*router) != nullptr;
   const auto wanted = parse_name(name);
   if (!wanted) return false;
+  if (find(wanted->stack())) return true;
   if (wanted->is_bias) return find(wanted->source() + "_bias") != nullptr;
   return find(wanted->source()) || find(wanted->source() + "_blocks");
 }
@@ -152,6 +167,7 @@ std::optional<TensorView> find_expert_tensor(std::string_view name, const FindTe
   if (!has_expert_tensor(name, find)) return std::nullopt;
   if (const auto router = router_source(name)) return *find(*router);
   const ExpertName wanted = *parse_name(name);
+  if (const TensorView* stack = find(wanted.stack())) return part_of_stack(name, *stack, wanted);
   if (wanted.is_bias) return expert_bias(name, *find(wanted.source() + "_bias"), wanted);
   if (const TensorView* all = find(wanted.source())) return transposed_expert(name, *all, wanted);
   const TensorView* scales = find(wanted.source() + "_scales");
@@ -160,6 +176,15 @@ std::optional<TensorView> find_expert_tensor(std::string_view name, const FindTe
                                   wanted.source()));
   }
   return expert_of_mxfp4(name, *find(wanted.source() + "_blocks"), *scales, wanted);
+}
+
+void append_expert_names(std::string_view stack, std::int64_t num_experts,
+                         std::vector<std::string>& names) {
+  constexpr std::string_view kExperts = ".experts.";
+  const std::size_t end = stack.find(kExperts) + kExperts.size();
+  for (std::int64_t expert = 0; expert < num_experts; ++expert) {
+    names.push_back(fmt::format("{}{}.{}", stack.substr(0, end), expert, stack.substr(end)));
+  }
 }
 
 }  // namespace aurum::weights

@@ -86,7 +86,7 @@ constexpr std::array kGgmlTypes = {
     GgmlType{30, "BF16", DType::kBFloat16},
     GgmlType{34, "TQ1_0", {}},
     GgmlType{35, "TQ2_0", {}},
-    GgmlType{39, "MXFP4", {}},
+    GgmlType{39, "MXFP4", DType::kMXFP4},
     GgmlType{40, "NVFP4", {}},
     GgmlType{41, "Q1_0", {}},
     GgmlType{42, "Q2_0", {}},

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "weights/checkpoint_errors.h"
+#include "weights/expert_tensors.h"
 #include "weights/gguf.h"
 #include "weights/gguf_config.h"
 #include "weights/gguf_corrections.h"
@@ -32,12 +33,21 @@ class GgufCheckpoint final : public Checkpoint {
   std::vector<std::string> tensor_names() const override {
     std::vector<std::string> names;
     for (const auto& entry : entries_) names.push_back(entry.first);
+    for (const auto& entry : stacked_experts_) {
+      append_expert_names(entry.first, entry.second.shape[0], names);
+    }
     return names;
   }
 
-  bool contains(std::string_view name) const override { return entries_.contains(name); }
+  bool contains(std::string_view name) const override {
+    return entries_.contains(name) || has_expert_tensor(name, expert_finder());
+  }
 
   TensorView tensor(std::string_view name, OptionalShape shape) const override {
+    if (const auto expert = find_expert_tensor(name, expert_finder())) {
+      check_tensor_shape(path_.string(), name, expert->shape, shape);
+      return *expert;
+    }
     const auto found = entries_.find(name);
     if (found == entries_.end()) fail_missing(path_.string(), name);
     const Entry& entry = found->second;
@@ -65,12 +75,24 @@ class GgufCheckpoint final : public Checkpoint {
     if (!tensor.dtype) {
       throw FormatError(fmt::format(
           "{}: tensor {} is of type {}, which is not supported. Supported: F32, F16, BF16, Q4_0, "
-          "Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to Q6_K; use a file of such a type.",
+          "Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to Q6_K, MXFP4; use a file of such a type.",
           path_.string(), tensor.name, tensor.type_name));
+    }
+    if (config_.experts && name->find(".mlp.experts.") != name->npos) {
+      stacked_experts_.emplace(*name,
+                               TensorView{*name, *tensor.dtype, tensor.shape, tensor.bytes, file_});
+      return;
     }
     const Correction correction = correction_of(*name, tensor.shape.size(), config_);
     check_rows(tensor, correction);
     entries_.emplace(*name, Entry{&tensor, correction});
+  }
+
+  FindTensorView expert_finder() const {
+    return [this](std::string_view name) -> const TensorView* {
+      const auto found = stacked_experts_.find(name);
+      return found == stacked_experts_.end() ? nullptr : &found->second;
+    };
   }
 
   void check_rows(const GgufTensor& tensor, Correction correction) const {
@@ -86,6 +108,7 @@ class GgufCheckpoint final : public Checkpoint {
   std::shared_ptr<const GgufFile> file_;
   ModelConfig config_;
   std::map<std::string, Entry, std::less<>> entries_;
+  std::map<std::string, TensorView, std::less<>> stacked_experts_;  // [experts, out, in], [.., out]
 };
 
 }  // namespace

@@ -30,6 +30,8 @@ constexpr std::array kFamilies = {
     Family{"smollm3", "smollm3", "SmolLM3ForCausalLM"},
     Family{"phi3", "phi3", "Phi3ForCausalLM"},
     Family{"gpt2", "gpt2", "GPT2LMHeadModel"},
+    Family{"qwen3moe", "qwen3_moe", "Qwen3MoeForCausalLM"},
+    Family{"gpt-oss", "gpt_oss", "GptOssForCausalLM"},
 };
 
 // A float32 as the decimal number that its writer most likely meant: 1e-06, not 9.99999997e-07.
@@ -64,6 +66,7 @@ class ConfigBuilder {
     add_sizes();
     if (is_gemma()) add_gemma();
     add_family();
+    if (is_sparse()) add_experts();
     if (!is_gpt2()) add_rope();
     add_tokens();
     add_weights();
@@ -85,6 +88,8 @@ class ConfigBuilder {
 
   bool is_gemma() const { return family_.gguf.starts_with("gemma"); }
   bool is_gpt2() const { return family_.gguf == "gpt2"; }
+  bool is_gpt_oss() const { return family_.gguf == "gpt-oss"; }
+  bool is_sparse() const { return family_.gguf == "qwen3moe" || is_gpt_oss(); }
   bool has_bias(std::string_view part) const {
     return file_.find_tensor(fmt::format("blk.0.{}.bias", part)) != nullptr;
   }
@@ -141,7 +146,8 @@ class ConfigBuilder {
       return;
     }
     json_["hidden_size"] = hidden_;
-    json_["intermediate_size"] = required("feed_forward_length");
+    json_["intermediate_size"] =
+        required(is_gpt_oss() ? "expert_feed_forward_length" : "feed_forward_length");
     json_["num_hidden_layers"] = layers_;
     json_["num_attention_heads"] = heads_;
     json_["num_key_value_heads"] = kv_heads;
@@ -189,6 +195,24 @@ class ConfigBuilder {
     if (family_.gguf == "llama") json_["mlp_bias"] = has_bias("ffn_up");
   }
 
+  void add_experts() {
+    const std::int64_t count = required("expert_count");
+    json_["num_experts_per_tok"] = required("expert_used_count");
+    if (is_gpt_oss()) {
+      json_["num_local_experts"] = count;
+      json_["sliding_window"] = required("attention.sliding_window");
+      return;
+    }
+    json_["num_experts"] = count;
+    json_["moe_intermediate_size"] = required("expert_feed_forward_length");
+    json_["norm_topk_prob"] = true;  // not recorded; llama.cpp always divides by the sum
+    Json dense = Json::array();
+    for (std::int64_t i = 0; i < layers_; ++i) {
+      if (!file_.find_tensor(fmt::format("blk.{}.ffn_gate_inp.weight", i))) dense.push_back(i);
+    }
+    json_["mlp_only_layers"] = std::move(dense);
+  }
+
   // --- rotary embedding ---
 
   void add_rope() {
@@ -201,6 +225,8 @@ class ConfigBuilder {
     }
     json_["rope_theta"] = theta;
     if (family_.gguf == "gemma3") json_["rope_local_base_freq"] = 10000.0;
+    // Without a scaling, transformers would give gpt_oss that of its released models.
+    if (is_gpt_oss() && scaling.is_null()) scaling["rope_type"] = "default";
     json_["rope_scaling"] = std::move(scaling);
   }
 
@@ -227,7 +253,16 @@ class ConfigBuilder {
     if (const auto original = integer("rope.scaling.original_context_length")) {
       scaling["original_max_position_embeddings"] = *original;
     }
+    if (type == "yarn") add_yarn(scaling);
     return scaling;
+  }
+
+  void add_yarn(Json& scaling) const {
+    if (const auto fast = number("rope.scaling.yarn_beta_fast")) scaling["beta_fast"] = *fast;
+    if (const auto slow = number("rope.scaling.yarn_beta_slow")) scaling["beta_slow"] = *slow;
+    const auto factor = number("rope.scaling.yarn_attn_factor");
+    if (factor && *factor != 1.0) scaling["attention_factor"] = *factor;
+    if (is_gpt_oss()) scaling["truncate"] = false;  // not recorded; so in all released models
   }
 
   Json long_rope() {

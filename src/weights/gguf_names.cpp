@@ -20,17 +20,29 @@ constexpr std::array kGpt2Global = {
     NamePair{"output_norm", "transformer.ln_f"}, NamePair{"output", "lm_head"}};
 
 constexpr std::array kLayer = {
-    NamePair{"attn_norm", "input_layernorm"},    NamePair{"ffn_norm", "post_attention_layernorm"},
-    NamePair{"attn_q", "self_attn.q_proj"},      NamePair{"attn_k", "self_attn.k_proj"},
-    NamePair{"attn_v", "self_attn.v_proj"},      NamePair{"attn_qkv", "self_attn.qkv_proj"},
-    NamePair{"attn_output", "self_attn.o_proj"}, NamePair{"attn_q_norm", "self_attn.q_norm"},
-    NamePair{"attn_k_norm", "self_attn.k_norm"}, NamePair{"ffn_gate", "mlp.gate_proj"},
-    NamePair{"ffn_up", "mlp.up_proj"},           NamePair{"ffn_down", "mlp.down_proj"},
+    NamePair{"attn_norm", "input_layernorm"},
+    NamePair{"ffn_norm", "post_attention_layernorm"},
+    NamePair{"attn_q", "self_attn.q_proj"},
+    NamePair{"attn_k", "self_attn.k_proj"},
+    NamePair{"attn_v", "self_attn.v_proj"},
+    NamePair{"attn_qkv", "self_attn.qkv_proj"},
+    NamePair{"attn_output", "self_attn.o_proj"},
+    NamePair{"attn_q_norm", "self_attn.q_norm"},
+    NamePair{"attn_k_norm", "self_attn.k_norm"},
+    NamePair{"ffn_gate", "mlp.gate_proj"},
+    NamePair{"ffn_up", "mlp.up_proj"},
+    NamePair{"ffn_down", "mlp.down_proj"},
+    NamePair{"ffn_gate_inp", "mlp.gate"},
+    NamePair{"ffn_gate_exps", "mlp.experts.gate_proj"},
+    NamePair{"ffn_up_exps", "mlp.experts.up_proj"},
+    NamePair{"ffn_down_exps", "mlp.experts.down_proj"},
 };
 // What differs in models with four norms per layer.
 constexpr std::array kPostNormLayer = {NamePair{"ffn_norm", "pre_feedforward_layernorm"},
                                        NamePair{"post_attention_norm", "post_attention_layernorm"},
                                        NamePair{"post_ffw_norm", "post_feedforward_layernorm"}};
+// What differs in models with attention sinks.
+constexpr std::array kSinkLayer = {NamePair{"post_attention_norm", "post_attention_layernorm"}};
 constexpr std::array kFusedLayer = {NamePair{"ffn_up", "mlp.gate_up_proj"}};
 constexpr std::array kGpt2Layer = {
     NamePair{"attn_norm", "ln_1"},       NamePair{"ffn_norm", "ln_2"},
@@ -68,6 +80,9 @@ std::optional<std::string_view> layer_part(std::string_view part, const ModelCon
   if (config.post_norms) {
     if (const auto found = look_up(kPostNormLayer, part)) return found;
   }
+  if (config.attention_sinks) {
+    if (const auto found = look_up(kSinkLayer, part)) return found;
+  }
   if (config.fused_gate_up) {
     if (const auto found = look_up(kFusedLayer, part)) return found;
   }
@@ -90,6 +105,9 @@ std::optional<std::string> hugging_face_name(std::string_view gguf_name,
   stem.remove_prefix(4);
   const std::size_t end = stem.find('.');
   if (end == std::string_view::npos) return std::nullopt;
+  if (config.attention_sinks && stem.substr(end + 1) == "attn_sinks") {
+    return fmt::format("model.layers.{}.self_attn.sinks", stem.substr(0, end));  // no suffix
+  }
   const auto part = layer_part(stem.substr(end + 1), config);
   if (!part) return std::nullopt;
   return fmt::format("{}.{}.{}{}", config.layer_norm ? "transformer.h" : "model.layers",

@@ -61,7 +61,9 @@ DType fitting_type(DType wanted, std::int64_t row) {
     return row % static_cast<std::int64_t>(block_values(dtype)) == 0;
   };
   if (fits(wanted)) return wanted;
-  const DType fallback = wanted == DType::kQ4_K ? DType::kQ5_0 : DType::kQ8_0;
+  DType fallback = DType::kQ8_0;
+  if (wanted == DType::kQ4_K) fallback = DType::kQ5_0;
+  if (wanted == DType::kQ5_K) fallback = DType::kQ5_1;
   return fits(fallback) ? fallback : DType::kFloat16;
 }
 

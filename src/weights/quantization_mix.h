@@ -20,7 +20,8 @@ std::uint32_t gguf_file_type(QuantizationMix mix);  // the number under general.
 // The type that llama.cpp stores a tensor (by its GGUF name) as. Vectors, norms and learned
 // positions are F32. In a quantized file the head (for tied models, the embedding) is Q6_K; Q4_K_M
 // gives attn_v and ffn_down Q6_K in the first and last eighth of the layers and in every third
-// between. Rows that are not whole blocks fall back: Q4_K to Q5_0, Q6_K to Q8_0, others to F16.
+// between. Rows that are not whole blocks fall back: Q4_K to Q5_0, Q5_K to Q5_1, Q6_K to Q8_0,
+// others to F16.
 DType stored_type(QuantizationMix mix, std::string_view gguf_name,
                   std::span<const std::int64_t> shape, const ModelConfig& config);
 

@@ -118,6 +118,23 @@ inline void pack_q5_0(const float* x, Bytes out) {
   }
 }
 
+inline void pack_q5_1(const float* x, Bytes out) {
+  const auto [low, high] = std::minmax_element(x, x + 32);
+  const float minimum = *low, d = (*high - minimum) / 31.0F, scale = inverse(d);
+  store_half(out, d);
+  store_half(out + 2, minimum);
+  std::uint32_t fifth = 0;
+  std::array<std::uint8_t, 32> q;
+  for (int i = 0; i < 32; ++i) {
+    q[i] = static_cast<std::uint8_t>((x[i] - minimum) * scale + 0.5F);
+    fifth |= static_cast<std::uint32_t>(q[i] >> 4) << i;
+  }
+  std::memcpy(out + 4, &fifth, sizeof fifth);
+  for (int i = 0; i < 16; ++i) {
+    out[8 + i] = static_cast<std::uint8_t>((q[i] & 15) | (q[i + 16] & 15) << 4);
+  }
+}
+
 // --- Q4_K and Q5_K ---
 
 constexpr int kGroup = 32;
@@ -413,6 +430,8 @@ void pack(DType dtype, const float* in, std::size_t count, Bytes out) {
       return pack_all<32, 18, pack_q4_0>(in, count, out);
     case DType::kQ5_0:
       return pack_all<32, 22, pack_q5_0>(in, count, out);
+    case DType::kQ5_1:
+      return pack_all<32, 24, pack_q5_1>(in, count, out);
     case DType::kQ4_K:
       return pack_all<256, 144, pack_q4_k>(in, count, out);
     case DType::kQ5_K:
@@ -427,9 +446,9 @@ void pack(DType dtype, const float* in, std::size_t count, Bytes out) {
 }  // namespace
 
 bool can_quantize(DType dtype) {
-  constexpr std::array kTypes = {DType::kFloat32, DType::kFloat16, DType::kBFloat16,
-                                 DType::kQ8_0,    DType::kQ4_0,    DType::kQ5_0,
-                                 DType::kQ4_K,    DType::kQ5_K,    DType::kQ6_K};
+  constexpr std::array kTypes = {DType::kFloat32, DType::kFloat16, DType::kBFloat16, DType::kQ8_0,
+                                 DType::kQ4_0,    DType::kQ5_0,    DType::kQ5_1,     DType::kQ4_K,
+                                 DType::kQ5_K,    DType::kQ6_K};
   return std::find(kTypes.begin(), kTypes.end(), dtype) != kTypes.end();
 }
 

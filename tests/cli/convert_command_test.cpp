@@ -82,5 +82,16 @@ TEST_F(ConvertCommand, RefusesWithOneLineAndLeavesNothing) {
   EXPECT_EQ(read_file(path("taken.gguf")), "x");
 }
 
+TEST_F(ConvertCommand, RefusesAFolderForExpertsThatItCannotLayOut) {
+  const std::string golden = std::string(AURUM_SOURCE_DIR) + "/tests/golden/model/";
+  for (const char* model : {"gpt_oss_gguf.gguf", "gpt_oss_mxfp4"}) {
+    const ProgramResult result = run_aurum({"convert", golden + model, path("folder")});
+    EXPECT_EQ(result.exit_code, 2) << model;
+    EXPECT_THAT(result.err, HasSubstr("gpt_oss models cannot be written as a folder"));
+    EXPECT_FALSE(std::filesystem::exists(path("folder")));
+  }
+  EXPECT_EQ(run_aurum({"convert", golden + "qwen3_moe_gguf.gguf", path("folder")}).exit_code, 0);
+}
+
 }  // namespace
 }  // namespace aurum::cli

@@ -74,6 +74,18 @@ TEST_F(InspectCommand, ListsTheUsesOfTheModel) {
             nlohmann::json({"score", "generate", "teach", "train", "train with LoRA"}));
 }
 
+TEST(InspectSparse, SaysThatItCanTeachButNotBeTrained) {
+  const std::string golden = std::string(AURUM_SOURCE_DIR) + "/tests/golden/model/";
+  for (const char* model : {"qwen3_moe_gguf.gguf", "gpt_oss_gguf.gguf", "gpt_oss_mxfp4"}) {
+    const auto result = run_aurum({"inspect", golden + model, "--json"});
+    const auto json = nlohmann::json::parse(result.out);
+    EXPECT_EQ(json["model"]["uses"], nlohmann::json({"score", "generate", "teach"})) << model;
+    EXPECT_FALSE(json["model"]["memory"].contains("train")) << model;
+    EXPECT_EQ(json["unsupported"][0]["what"], "training") << model;
+    EXPECT_THAT(json["unsupported"][0]["why"].get<std::string>(), HasSubstr("sparse layers"));
+  }
+}
+
 TEST_F(InspectCommand, SaysWhyAPartIsUnsupported) {
   write_file(folder_.path() / "config.json", "{\"model_type\": \"mamba\"}");
   const auto json = inspect();

@@ -38,6 +38,29 @@ TEST_P(GoldenLogits, EqualThoseOfTransformers) {
   EXPECT_LT(distance(logits, expected_logits(golden)), 1e-5);
 }
 
+// Sparse models in files: stacked experts in GGUF, MXFP4 in both formats.
+TEST(SparseFiles, HaveTheLogitsOfTransformers) {
+  const std::string folder = std::string(AURUM_SOURCE_DIR) + "/tests/golden/model/";
+  for (const auto& [file, golden] : {std::pair{"qwen3_moe_gguf.gguf", "qwen3_moe_gguf"},
+                                     std::pair{"gpt_oss_gguf.gguf", "gpt_oss_gguf"},
+                                     std::pair{"gpt_oss_mxfp4", "gpt_oss_gguf"}}) {
+    const auto expected = weights::SafetensorsFile::open(folder + golden + ".safetensors");
+    const auto checkpoint = weights::open_checkpoint(folder + file);
+    for (const bool keep : {false, true}) {
+      const auto model =
+          load_causal_lm(*checkpoint, {.dtype = ComputeDType::kFloat32, .keep_quantized = keep});
+      PackedBatch batch;
+      for (const auto& row : {std::vector<std::int32_t>{1, 5, 2, 9, 4, 7, 3, 11, 30, 6}, {3, 3}}) {
+        batch.add_row(row);
+      }
+      const at::Tensor logits = model->logits(model->hidden_states(batch));
+      const at::Tensor wanted = at::cat({expand(*expected->find("logits.0"), at::kFloat),
+                                         expand(*expected->find("logits.1"), at::kFloat)});
+      EXPECT_LT(distance(logits, wanted), 1e-5) << file << ' ' << keep;
+    }
+  }
+}
+
 TEST_P(GoldenLogits, StayNearInBFloat16) {
   const GoldenModel golden(GetParam());
   const auto model = load_causal_lm(golden, {.dtype = ComputeDType::kBFloat16});

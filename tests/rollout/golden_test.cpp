@@ -53,6 +53,25 @@ TEST_P(GoldenDecoder, HasTheLogitsOfThePackedPass) {
   }
 }
 
+TEST(SparseFiles, DecodeToTheLogitsOfTransformers) {
+  const std::string folder = std::string(AURUM_SOURCE_DIR) + "/tests/golden/model/";
+  for (const auto& [file, golden] : {std::pair{"qwen3_moe_gguf.gguf", "qwen3_moe_gguf"},
+                                     std::pair{"gpt_oss_gguf.gguf", "gpt_oss_gguf"},
+                                     std::pair{"gpt_oss_mxfp4", "gpt_oss_gguf"}}) {
+    const auto checkpoint = weights::open_checkpoint(folder + file);
+    LocalRolloutSource source(
+        [&] { return make_decoder_model(checkpoint, model::ComputeDType::kFloat32); }, {},
+        checkpoint->config().vocab_size);
+    const auto expected = weights::SafetensorsFile::open(folder + golden + ".safetensors");
+    const weights::TensorView* all = expected->find("logits.0");
+    const std::vector<std::int32_t> row = {1, 5, 2, 9, 4, 7, 3, 11, 30, 6};
+    const std::vector<float> logits = source.next_token_logits(row);
+    std::vector<float> last(logits.size());
+    std::memcpy(last.data(), all->bytes.last(4 * last.size()).data(), 4 * last.size());
+    EXPECT_TRUE(at::tensor(logits).allclose(at::tensor(last), 1e-4, 1e-4)) << file;
+  }
+}
+
 TEST_P(GoldenDecoder, GivesARowTheSameCompletionInAnyBatch) {
   const auto golden = std::make_shared<const GoldenModel>(GetParam());
   auto source = source_of(golden);

@@ -4,8 +4,10 @@
 #include <cmath>
 #include <numbers>
 #include <string>
+#include <tuple>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "base/error.h"
@@ -181,6 +183,39 @@ TEST_F(FolderCheckpointTest, SaysWhatAFolderLacks) {
   EXPECT_THAT(message(), HasSubstr("no model.safetensors"));
   write_file(folder_.path() / "pytorch_model.bin", "x");
   EXPECT_THAT(message(), HasSubstr("pytorch_model.bin is not supported"));
+}
+
+// Every value of both halves of a byte, under the scales of a random model.
+TEST(FolderCheckpoint, ExpandsMxfp4AsTransformers) {
+  const std::string folder = std::string(AURUM_SOURCE_DIR) + "/tests/golden/model/gpt_oss_mxfp4";
+  const auto checkpoint = open_checkpoint(folder);
+  const auto expected = SafetensorsFile::open(folder + "/dequantized.safetensors");
+  const auto values_of = [](const TensorView& view) {
+    std::vector<float> values(static_cast<std::size_t>(view.num_values()));
+    dequantize_to_float32(view, 0, values);
+    return values;
+  };
+  for (const auto& [matrix, stack, first, step] :
+       {std::tuple{"gate_proj", "gate_up_proj", 0, 2}, std::tuple{"up_proj", "gate_up_proj", 1, 2},
+        std::tuple{"down_proj", "down_proj", 0, 1}}) {
+    const std::string prefix = "model.layers.0.mlp.experts.";
+    const TensorView* all = expected->find(prefix + stack);  // [experts, in, out]
+    ASSERT_NE(all, nullptr);
+    const std::vector<float> theirs = values_of(*all);
+    const std::int64_t in = all->shape[1], out = all->shape[2];
+    for (std::int64_t expert = 0; expert < all->shape[0]; ++expert) {
+      const TensorView ours =
+          checkpoint->tensor(fmt::format("{}{}.{}.weight", prefix, expert, matrix));
+      const std::vector<float> values = values_of(ours);
+      ASSERT_EQ(ours.shape, (std::vector<std::int64_t>{out / step, in}));
+      for (std::int64_t i = 0; i < ours.num_values(); ++i) {
+        const std::int64_t row = first + i / in * step, column = i % in;
+        ASSERT_EQ(values[static_cast<std::size_t>(i)],
+                  theirs[static_cast<std::size_t>((expert * in + column) * out + row)])
+            << matrix << ' ' << i;
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ const std::vector<Vector> kVectors = {
     {DType::kQ5_0, {0}, 0x48b79b9aad479eff, 0xb1c1adf3cac52340},
     {DType::kQ5_1, {0, 2}, 0x2a088a4ee6955eff, 0xf19dd2e6c0cbbeb5},
     {DType::kQ8_0, {0}, 0x208469c3381bfe64, 0x517935104b9f8324},
+    {DType::kMXFP4, {}, 0x7e0dc88167c8f655, 0x6d6543c49946f2b5},
     {DType::kQ2_K, {80, 82}, 0x91308c4b3dd25539, 0x9aa7e508c85953d5},
     {DType::kQ3_K, {108}, 0x83f953bdaae42637, 0x0bf7236366b8fb01},
     {DType::kQ4_K, {0, 2}, 0x0406a301a2829498, 0xbcc24524f798d01d},

@@ -253,6 +253,7 @@ TEST(QuantizationMix, ChoosesTheTypesOfLlamaCpp) {
       {"blk.4.attn_v.weight", {256, 1536}, false, 28, DType::kQ4_K},
       {"blk.9.attn_v.weight", {1024, 8192}, false, 80, DType::kQ6_K},
       {"blk.10.attn_v.weight", {1024, 8192}, false, 80, DType::kQ5_K},
+      {"blk.10.attn_v.weight", {1024, 8224}, false, 80, DType::kQ5_1},
       {"blk.0.attn_q.weight", {16, 24}, false, 28, DType::kFloat16},
       {"blk.0.attn_q.bias", {1536}, false, 28, DType::kFloat32},
       {"blk.0.attn_q_norm.weight", {16, 256}, false, 28, DType::kFloat32},

@@ -30,7 +30,7 @@ GgufBuilder sample() {
       .i32s("ids", {1, -2})
       .f32s("scores", {0.25F})
       .floats("w", {2, 3}, {1, 2, 3, 4, 5, 6})
-      .tensor("unknown", {4}, 39, "xx");
+      .tensor("unknown", {4}, 40, "xx");
   return builder;
 }
 
@@ -73,7 +73,7 @@ TEST(Gguf, DimensionsAreTurnedRoundAndUnknownTypesKeepTheirName) {
   float last = 0;
   std::memcpy(&last, tensor->bytes.data() + 20, sizeof last);
   EXPECT_EQ(last, 6.0F);
-  EXPECT_EQ(file->find_tensor("unknown")->type_name, "MXFP4");
+  EXPECT_EQ(file->find_tensor("unknown")->type_name, "NVFP4");
   EXPECT_FALSE(file->find_tensor("unknown")->dtype.has_value());
 }
 

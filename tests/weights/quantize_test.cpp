@@ -71,7 +71,7 @@ TEST(Quantize, SimpleTypesAreBitEqualToTheGgufPackage) {
   for (const Case& c :
        {Case{DType::kFloat16, 0xf219f130a6f40eac}, Case{DType::kBFloat16, 0xf15c7e8b90199c85},
         Case{DType::kQ8_0, 0x6406199e665552e7}, Case{DType::kQ4_0, 0x8283c76c093e86a8},
-        Case{DType::kQ5_0, 0x61dbe55e8bd64f2}}) {
+        Case{DType::kQ5_0, 0x61dbe55e8bd64f2}, Case{DType::kQ5_1, 0xe76603eae3e00540}}) {
     EXPECT_EQ(hash_of(quantized(c.dtype, values)), c.hash) << dtype_name(c.dtype);
   }
 }
@@ -91,8 +91,8 @@ TEST(Quantize, KTypesAreNoWorseThanGgml) {
 }
 
 TEST(Quantize, EveryBlockTypeKeepsZerosAndConstants) {
-  for (const DType dtype :
-       {DType::kQ8_0, DType::kQ4_0, DType::kQ5_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
+  for (const DType dtype : {DType::kQ8_0, DType::kQ4_0, DType::kQ5_0, DType::kQ5_1, DType::kQ4_K,
+                            DType::kQ5_K, DType::kQ6_K}) {
     EXPECT_EQ(there_and_back(dtype, std::vector<float>(256, 0.0F)), std::vector<float>(256, 0.0F))
         << dtype_name(dtype);
     for (const float constant : {-0.75F, 0.75F, 1e-30F}) {
