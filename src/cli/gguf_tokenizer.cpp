@@ -1,6 +1,7 @@
 #include "cli/gguf_tokenizer.h"
 
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -9,10 +10,19 @@
 namespace aurum::cli {
 namespace {
 
-template <typename To, typename From>
-std::optional<To> convert(const std::optional<From>& value) {
+// Token ids and types have 32 bits here; files may store any width.
+std::int32_t narrow(const weights::GgufFile& file, const std::string& key, std::int64_t value) {
+  if (!std::in_range<std::int32_t>(value)) {
+    throw FormatError(
+        fmt::format("{}: {} = {} does not fit into 32 bits.", file.path(), key, value));
+  }
+  return static_cast<std::int32_t>(value);
+}
+
+std::optional<text::TokenId> token_id(const weights::GgufFile& file, const std::string& key) {
+  const auto value = file.integer(key);
   if (!value) return std::nullopt;
-  return static_cast<To>(*value);
+  return narrow(file, key, *value);
 }
 
 std::vector<std::string> to_strings(const std::optional<std::vector<std::string_view>>& views) {
@@ -46,9 +56,9 @@ text::GgufVocabulary read_gguf_vocabulary(const weights::GgufFile& file) {
   out.scores = file.floats(key("scores")).value_or(std::vector<float>());
   for (const std::int64_t type :
        file.integers(key("token_type")).value_or(std::vector<std::int64_t>())) {
-    out.token_types.push_back(static_cast<std::int32_t>(type));
+    out.token_types.push_back(narrow(file, key("token_type"), type));
   }
-  const auto id = [&](const char* name) { return convert<text::TokenId>(file.integer(key(name))); };
+  const auto id = [&](const char* name) { return token_id(file, key(name)); };
   out.bos = id("bos_token_id");
   out.eos = id("eos_token_id");
   out.eot = id("eot_token_id");

@@ -169,6 +169,10 @@ TEST_F(TokenizeCommand, SaysWhichKeyOfHostileGgufMetadataIsWrong) {
            .f32s("tokenizer.ggml.scores", scores)
            .u32("tokenizer.ggml.eos_token_id", 77),
        "tokenizer.ggml.eos_token_id = 77 is not one of its 5 tokens"},
+      {sentencepiece_file()
+           .f32s("tokenizer.ggml.scores", scores)
+           .u32("tokenizer.ggml.eos_token_id", 4294967295U),
+       "tokenizer.ggml.eos_token_id = 4294967295 does not fit into 32 bits"},
       {GgufBuilder()
            .text("tokenizer.ggml.model", "gpt2")
            .text("tokenizer.ggml.pre", "qwen2")
