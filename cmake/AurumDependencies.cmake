@@ -1,21 +1,7 @@
-# Finds what the project stands on. libtorch is looked for in this order: CMAKE_PREFIX_PATH or
-# Torch_DIR, the active or the project's own virtual environment, the system.
+# Finds what the project stands on. libtorch is looked for in this order: Torch_DIR or
+# CMAKE_PREFIX_PATH, the active or the project's own virtual environment, the system.
 
-if(NOT Torch_DIR AND NOT "${CMAKE_PREFIX_PATH}" MATCHES "[Tt]orch")
-  file(GLOB aurum_venv_torch
-       "$ENV{VIRTUAL_ENV}/lib/python*/site-packages/torch/share/cmake/Torch"
-       "${CMAKE_SOURCE_DIR}/.venv/lib/python*/site-packages/torch/share/cmake/Torch")
-  if(aurum_venv_torch)
-    list(GET aurum_venv_torch 0 aurum_venv_torch)
-    set(Torch_DIR "${aurum_venv_torch}" CACHE PATH "Folder of TorchConfig.cmake")
-  endif()
-endif()
-find_package(Torch 2.6 QUIET)
-if(NOT Torch_FOUND)
-  message(FATAL_ERROR "libtorch >= 2.6 was not found. Run `make setup`, or point CMake at one with "
-                      "-DCMAKE_PREFIX_PATH=/path/to/libtorch.")
-endif()
-
+find_package(Libtorch 2.6 REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(yaml-cpp REQUIRED)
@@ -43,20 +29,10 @@ add_library(aurum::httplib ALIAS aurum_httplib)
 target_compile_definitions(aurum_httplib INTERFACE CPPHTTPLIB_OPENSSL_SUPPORT)
 target_link_libraries(aurum_httplib INTERFACE ${httplib_LINK_LIBRARIES} OpenSSL::SSL OpenSSL::Crypto)
 
-# libtorch as one SYSTEM target, so that its headers never raise our warnings.
-add_library(aurum_torch INTERFACE)
-add_library(aurum::torch ALIAS aurum_torch)
-target_include_directories(aurum_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
-target_link_libraries(aurum_torch INTERFACE ${TORCH_LIBRARIES})
-separate_arguments(aurum_torch_flags UNIX_COMMAND "${TORCH_CXX_FLAGS}")
-target_compile_options(aurum_torch INTERFACE ${aurum_torch_flags})
-# libtorch brings its own, newer fmt headers, which shadow the system's and match no library.
-target_compile_definitions(aurum_torch INTERFACE FMT_HEADER_ONLY=1)
-
 # Our parallel loops and libtorch's must share one OpenMP runtime: two thread pools on the same
 # cores would spin against each other. The wheel bundles its own libgomp; others use the system's.
-get_filename_component(aurum_torch_root "${Torch_DIR}/../../.." ABSOLUTE)
-file(GLOB aurum_libgomp "${aurum_torch_root}/lib/libgomp*.so*" "${aurum_torch_root}/../torch.libs/libgomp*.so*")
+file(GLOB aurum_libgomp "${Libtorch_ROOT_DIR}/lib/libgomp*.so*"
+     "${Libtorch_ROOT_DIR}/../torch.libs/libgomp*.so*")
 add_library(aurum_openmp INTERFACE)
 add_library(aurum::openmp ALIAS aurum_openmp)
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")

@@ -15,12 +15,17 @@ if ((${#missing[@]})); then
   echo "setup: installing Debian packages: ${missing[*]}"
   sudo=$([ "$(id -u)" = 0 ] || echo sudo)
   $sudo apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
 if [ -z "${Torch_DIR:-}" ] && [ ! -e .venv/.torch-2.13.0 ]; then
   echo "setup: installing libtorch 2.13.0 (the PyPI wheel) into .venv"
   python3 -m venv .venv
-  .venv/bin/python -m pip -q install --disable-pip-version-check --no-deps torch==2.13.0
+  pip() { .venv/bin/python -m pip -q --disable-pip-version-check "$@"; }
+  pip install --no-deps torch==2.13.0
+  # PyPI's wheel for x86-64 is a CUDA build: its CPU part loads these two of CUDA's libraries.
+  if compgen -G '.venv/lib/python*/site-packages/torch/lib/libtorch_cuda.so' >/dev/null; then
+    pip install --no-deps nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85
+  fi
   touch .venv/.torch-2.13.0
 fi
