@@ -6,6 +6,9 @@
 #include <mutex>
 
 #include <omp.h>
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
 
 namespace aurum {
 
@@ -38,6 +41,32 @@ class FirstException {
   std::exception_ptr exception_;
 };
 
+// ThreadSanitizer does not see how libgomp starts and joins threads. These two tell it that what
+// came before one thread's release() comes before what follows another's acquire().
+#ifdef __SANITIZE_THREAD__
+char order;
+void release() { __tsan_release(&order); }
+void acquire() { __tsan_acquire(&order); }
+#else
+void release() {}
+void acquire() {}
+#endif
+
+// Runs work() on each of several threads at once, and waits for all. Its own variables reach the
+// threads behind release(), so ThreadSanitizer must leave out this function (but not the work).
+[[gnu::no_sanitize("thread")]] void run_team(int threads, const std::function<void()>& work) {
+  FirstException first;
+  release();
+#pragma omp parallel num_threads(threads)
+  {
+    acquire();
+    first.guard(work);
+    release();
+  }
+  acquire();
+  first.rethrow();
+}
+
 }  // namespace
 
 void parallel_for(std::int64_t count, std::int64_t grain,
@@ -50,16 +79,13 @@ void parallel_for(std::int64_t count, std::int64_t grain,
     body(0, count);
     return;
   }
-  FirstException first;
-#pragma omp parallel num_threads(threads)
-  {
+  run_team(threads, [&] {
     const std::int64_t team = omp_get_num_threads();
     const std::int64_t share = (count + team - 1) / team;
     const std::int64_t begin = omp_get_thread_num() * share;
     const std::int64_t end = std::min(count, begin + share);
-    if (begin < end) first.guard([&] { body(begin, end); });
-  }
-  first.rethrow();
+    if (begin < end) body(begin, end);
+  });
 }
 
 void parallel_for_each(std::int64_t count, const std::function<void(std::int64_t)>& body) {
@@ -69,15 +95,10 @@ void parallel_for_each(std::int64_t count, const std::function<void(std::int64_t
     for (std::int64_t index = 0; index < count; ++index) body(index);
     return;
   }
-  FirstException first;
   std::atomic<std::int64_t> next{0};
-#pragma omp parallel num_threads(threads)
-  for (;;) {
-    const std::int64_t index = next.fetch_add(1);
-    if (index >= count) break;
-    first.guard([&] { body(index); });
-  }
-  first.rethrow();
+  run_team(threads, [&] {
+    for (std::int64_t index = next++; index < count; index = next++) body(index);
+  });
 }
 
 }  // namespace aurum
