@@ -29,6 +29,10 @@ if(Libtorch_FOUND AND NOT TARGET aurum::torch)
   target_include_directories(aurum_torch SYSTEM INTERFACE ${libtorch_include}
                              ${libtorch_include}/torch/csrc/api/include)
   target_link_libraries(aurum_torch INTERFACE ${libtorch_cpu} ${libtorch_c10})
+  # GCC 13 and later raise this falsely inside the std::vector<bool> of torch::autograd::Function.
+  target_compile_options(
+    aurum_torch INTERFACE
+    "$<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_GREATER_EQUAL:$<CXX_COMPILER_VERSION>,13>>:-Wno-array-bounds>")
   # libtorch brings its own, newer fmt headers, which shadow the system's and match no library.
   target_compile_definitions(aurum_torch INTERFACE FMT_HEADER_ONLY=1)
 endif()

@@ -91,8 +91,8 @@ class Https : public ::testing::Test {
   // The environment decides whom the client trusts, as for every program that uses OpenSSL.
   void trust(const Certificate& authority) {
     const std::filesystem::path path = folder_.path() / "authority.pem";
-    const std::unique_ptr<FILE, decltype(&fclose)> file(fopen(path.c_str(), "w"), fclose);
-    PEM_write_X509(file.get(), authority.x509.get());
+    const std::unique_ptr<BIO, decltype(&BIO_free)> file(BIO_new_file(path.c_str(), "w"), BIO_free);
+    PEM_write_bio_X509(file.get(), authority.x509.get());
     setenv("SSL_CERT_FILE", path.c_str(), 1);
   }
   // What the server answers, or the message of the error.
