@@ -1,0 +1,10 @@
+# Compiles with clang++, or with the newest clang++-N: Debian's packages carry a number in the name.
+set(aurum_clang_names clang++)
+foreach(version RANGE 22 14 -1)
+  list(APPEND aurum_clang_names clang++-${version})
+endforeach()
+find_program(AURUM_CLANG NAMES ${aurum_clang_names} DOC "The C++ compiler")
+if(NOT AURUM_CLANG)
+  message(FATAL_ERROR "There is no clang++. Install it: apt-get install clang")
+endif()
+set(CMAKE_CXX_COMPILER ${AURUM_CLANG})
