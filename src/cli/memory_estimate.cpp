@@ -182,13 +182,19 @@ MemoryEstimate estimate_training(const SizedModel& student, const TrainingUse& u
   estimate.weights = 2 * student.sizes.values;
   if (use.lora_rank > 0) estimate.weights += 2 * trained;
   estimate.optimizer = 16 * trained;  // float32 masters, summed gradients, two moments
-  estimate.working = step_bytes(student, use, teacher);
+  // Samples are rolled out before the first step and after the last one, whatever lmbda is.
+  estimate.working = std::max(step_bytes(student, use, teacher), rollout_bytes(student));
   if (!teacher) return estimate;
   estimate.program += kTokenizerBytesPerId * teacher->config.vocab_size;
   if (teacher == &student) return estimate;  // the base under the adapter
   estimate.file += teacher->sizes.kept_bytes;
   estimate.weights += frozen_weights(teacher->sizes, 2);
   return estimate;
+}
+
+std::int64_t rollout_bytes(const SizedModel& student) {
+  const bool has_head = !student.config.tie_word_embeddings;
+  return 2 * (student.sizes.values - (has_head ? head_values(student.config) : 0));
 }
 
 std::int64_t cache_bytes(const weights::ModelConfig& config, ComputeType type,

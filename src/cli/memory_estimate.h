@@ -46,7 +46,7 @@ MemoryEstimate estimate_scoring(const SizedModel& model, ComputeType type, std::
 // `aurum generate`: one sequence of `context` tokens.
 MemoryEstimate estimate_generation(const SizedModel& model, ComputeType type, std::int64_t context);
 
-// `aurum train`: a student in bfloat16 with AdamW.
+// `aurum train`: a student in bfloat16 with AdamW, on given answers.
 struct TrainingUse {
   std::int64_t tokens = 0;     // of a micro-batch
   bool checkpointing = false;  // training.enable_gradient_checkpointing
@@ -56,6 +56,9 @@ struct TrainingUse {
 // shares the weights.
 MemoryEstimate estimate_training(const SizedModel& student, const TrainingUse& use,
                                  const SizedModel* teacher);
+
+// The decoder's own copy of all matrices. A step whose prompts are rolled out keeps it to the end.
+std::int64_t rollout_bytes(const SizedModel& student);
 
 // Keys and values of one sequence.
 std::int64_t cache_bytes(const weights::ModelConfig& config, ComputeType type,
