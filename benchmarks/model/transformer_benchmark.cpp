@@ -13,6 +13,7 @@
 
 #include "base/parallel.h"
 #include "model/causal_lm.h"
+#include "model/tensor_memory.h"
 
 namespace aurum::model {
 namespace {
@@ -89,5 +90,6 @@ void run(const std::string& path, bool trains) {
 int main(int argc, char** argv) {
   if (argc < 2) return 2;
   aurum::set_num_threads(2);
+  aurum::model::keep_tensor_memory();
   aurum::model::run(argv[1], argc > 2 && std::string(argv[2]) == "train");
 }

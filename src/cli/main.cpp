@@ -16,6 +16,7 @@
 #include "base/parallel.h"
 #include "cli/command.h"
 #include "cli/config_options.h"
+#include "model/tensor_memory.h"
 
 namespace {
 
@@ -37,6 +38,7 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
   app.fallthrough();
   app.parse_complete_callback([&options] {
     aurum::set_num_threads(options.threads);
+    aurum::model::keep_tensor_memory();
     aurum::set_log_level(aurum::parse_log_level(options.log_level));
     if (options.no_color) aurum::cli::disable_color();
   });

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "model/adapter_builder.h"
 #include "model/families/tensor_names.h"
+#include "model/layers/matrix_products.h"
 
 namespace aurum::model {
 

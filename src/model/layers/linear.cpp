@@ -6,6 +6,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.h"
+#include "model/layers/matrix_products.h"
 
 namespace aurum::model {
 
@@ -14,27 +15,9 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// All blocks of a Linear, one under another, in this thread's scratch memory: valid until the next
-// call on this thread.
-at::Tensor expand_to_scratch(const std::vector<weights::TensorView>& blocks, at::ScalarType dtype) {
-  thread_local at::Tensor scratch;
-  const std::int64_t columns = blocks.front().shape[1];
-  std::int64_t rows = 0;
-  for (const weights::TensorView& view : blocks) rows += view.shape[0];
-  const bool fits =
-      scratch.defined() && scratch.scalar_type() == dtype && scratch.numel() >= rows * columns;
-  if (!fits) scratch = at::empty({rows * columns}, dtype);
-  at::Tensor weight = scratch.slice(0, 0, rows * columns).view({rows, columns});
-  std::int64_t row = 0;
-  for (const weights::TensorView& view : blocks) {
-    expand_into(view, 0, weight.slice(0, row, row + view.shape[0]));
-    row += view.shape[0];
-  }
-  return weight;
-}
-
-std::optional<at::Tensor> optional_tensor(const at::Tensor& tensor) {
-  return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
+// W as [out, in] and not as stored: products with a transposed view go through libtorch.
+at::Tensor output_major(const Linear& linear) {
+  return linear.input_major ? linear.weight.t() : linear.weight;
 }
 
 // The gradient of each leaf is a slice of the gradient of the whole.
@@ -53,22 +36,21 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
   // `leaves` is what autograd gives gradients to: the weight leaves, then the bias leaves.
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, at::TensorList leaves,
                             const Linear* linear) {
-    context->save_for_backward({x, linear->weight});
+    context->save_for_backward({x});
     context->saved_data["linear"] = reinterpret_cast<std::int64_t>(linear);
     context->saved_data["trains"] = std::any_of(
         leaves.begin(), leaves.end(), [](const at::Tensor& leaf) { return leaf.requires_grad(); });
-    const at::Tensor& weight = linear->weight;
-    return at::linear(x, linear->input_major ? weight.t() : weight, optional_tensor(linear->bias));
+    return linear_product(x, output_major(*linear), linear->bias);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const auto* linear = reinterpret_cast<const Linear*>(context->saved_data["linear"].toInt());
-    const at::Tensor &x = saved[0], &weight = saved[1], &dy = gradients[0];
+    const at::Tensor &x = saved[0], &dy = gradients[0];
     const bool trains = context->saved_data["trains"].toBool();
     at::Tensor dx, dweight, dbias;
-    if (context->needs_input_grad(0)) dx = dy.mm(linear->input_major ? weight.t() : weight);
-    if (trains) dweight = linear->input_major ? x.t().mm(dy) : dy.t().mm(x);
+    if (context->needs_input_grad(0)) dx = input_gradient(dy, output_major(*linear));
+    if (trains) dweight = linear->input_major ? weight_gradient(x, dy) : weight_gradient(dy, x);
     if (trains && linear->bias.defined()) dbias = dy.sum(0);
     variable_list result{dx};
     append_slices(linear->weight_leaves, dweight, result);
@@ -79,16 +61,13 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
 };
 
 at::Tensor frozen_product(const Linear& linear, const at::Tensor& x) {
-  const at::Tensor weight = linear.blocks.empty()
-                                ? linear.weight
-                                : expand_to_scratch(linear.blocks, x.scalar_type()).to(x.device());
-  return at::linear(x, linear.input_major ? weight.t() : weight, optional_tensor(linear.bias));
+  return linear.blocks.empty() ? linear_product(x, output_major(linear), linear.bias)
+                               : linear_product(x, linear.blocks, linear.bias);
 }
 
 at::Tensor frozen_product_backward(const Linear& linear, const at::Tensor& dy) {
-  if (!linear.blocks.empty())
-    return dy.mm(expand_to_scratch(linear.blocks, dy.scalar_type()).to(dy.device()));
-  return dy.mm(linear.input_major ? linear.weight.t() : linear.weight);
+  return linear.blocks.empty() ? input_gradient(dy, output_major(linear))
+                               : input_gradient(dy, linear.blocks);
 }
 
 at::Tensor times_mask(const at::Tensor& x, const at::Tensor& mask) {
@@ -169,17 +148,6 @@ at::Tensor run_frozen(const Linear& linear, const at::Tensor& x) {
 
 }  // namespace
 
-void expand_into(const weights::TensorView& view, std::int64_t first, at::Tensor out) {
-  AURUM_CHECK(out.is_contiguous());
-  const auto size = static_cast<std::size_t>(out.numel());
-  if (out.scalar_type() == at::kFloat) {
-    weights::dequantize_in_parallel(view, first, std::span(out.mutable_data_ptr<float>(), size));
-  } else {
-    auto* data = static_cast<std::uint16_t*>(out.mutable_data_ptr());
-    weights::dequantize_in_parallel(view, first, std::span(data, size));
-  }
-}
-
 at::Tensor expand(const weights::TensorView& view, at::ScalarType dtype) {
   at::Tensor out = at::empty(view.shape, dtype);
   expand_into(view, 0, out);
@@ -199,7 +167,7 @@ at::Tensor expand_rows(const weights::TensorView& view, std::int64_t begin, std:
 at::Tensor Linear::operator()(const at::Tensor& x) const {
   if (weight_leaves.empty()) return run_frozen(*this, x);
   if (!at::GradMode::is_enabled()) {
-    return at::linear(x, input_major ? weight.t() : weight, optional_tensor(bias));
+    return linear_product(x, output_major(*this), bias);
   }
   std::vector<at::Tensor> leaves;
   for (const Leaf& leaf : weight_leaves) leaves.push_back(leaf.tensor);

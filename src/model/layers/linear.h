@@ -17,9 +17,6 @@ at::Tensor expand(const weights::TensorView& view, at::ScalarType dtype);
 at::Tensor expand_rows(const weights::TensorView& view, std::int64_t begin, std::int64_t end,
                        at::ScalarType dtype);
 
-// Expands values from `first` on into all of `out`, float32 or bfloat16, contiguous.
-void expand_into(const weights::TensorView& view, std::int64_t first, at::Tensor out);
-
 // A tensor of the checkpoint with a gradient of its own: rows of a Linear, or a whole norm weight.
 struct Leaf {
   std::string name;  // Hugging Face name
@@ -29,8 +26,8 @@ struct Leaf {
 // y = x W^T + b. Matrices that read the same x (q, k and v; gate and up) lie one under another in
 // one W, so that they run as one product; each keeps its own leaf, a view of its rows.
 //
-// A frozen W may stay in its file's blocks: it is then expanded right before each product, into
-// memory that all such products of a thread share, forward and backward.
+// A frozen W may stay in its file's blocks: it is then expanded within each product, forward and
+// backward.
 struct Linear {
   at::Tensor weight;  // [out, in], or [in, out] if input_major; undefined while there are blocks
   at::Tensor bias;    // [out] or undefined

@@ -1,0 +1,102 @@
+#include "model/tensor_memory.h"
+
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <unordered_map>
+
+#include <c10/core/Allocator.h>
+#include <c10/core/CPUAllocator.h>
+
+#include "base/aligned_buffer.h"
+
+namespace aurum::model {
+
+namespace {
+
+constexpr std::size_t kLarge = std::size_t{1} << 20;  // smaller blocks are the C library's
+
+// Large blocks by size, those in use and those that wait. Thread-safe.
+class BlockPool {
+ public:
+  explicit BlockPool(std::size_t limit) : limit_(limit) {}
+
+  void* take(std::size_t size) {
+    const std::lock_guard lock(mutex_);
+    const auto fit = waiting_.lower_bound(size);
+    void* block = nullptr;
+    if (fit != waiting_.end() && fit->first <= size + size / 8) {
+      block = fit->second;
+      size = fit->first;
+      waiting_size_ -= size;
+      waiting_.erase(fit);
+    } else {
+      block = allocate_aligned(size);
+    }
+    in_use_.emplace(block, size);
+    return block;
+  }
+
+  // False for a block that is not from here.
+  bool give_back(void* block) {
+    const std::lock_guard lock(mutex_);
+    const auto found = in_use_.find(block);
+    if (found == in_use_.end()) return false;
+    const std::size_t size = found->second;
+    in_use_.erase(found);
+    if (size <= limit_) {
+      waiting_.emplace(size, block);
+      waiting_size_ += size;
+    } else {
+      std::free(block);
+    }
+    // The smallest cost the least to get again.
+    while (waiting_size_ > limit_) {
+      const auto smallest = waiting_.begin();
+      std::free(smallest->second);
+      waiting_size_ -= smallest->first;
+      waiting_.erase(smallest);
+    }
+    return true;
+  }
+
+ private:
+  const std::size_t limit_;
+  std::mutex mutex_;
+  std::size_t waiting_size_ = 0;
+  std::multimap<std::size_t, void*> waiting_;
+  std::unordered_map<void*, std::size_t> in_use_;
+};
+
+// Never destroyed: tensors in static storage are freed last.
+BlockPool* pool = nullptr;
+
+void free_block(void* block) {
+  if (block != nullptr && !pool->give_back(block)) std::free(block);
+}
+
+class KeepingAllocator : public c10::Allocator {
+ public:
+  c10::DataPtr allocate(std::size_t size) override {
+    if (size == 0) return {nullptr, nullptr, &free_block, c10::Device(c10::DeviceType::CPU)};
+    void* block = size >= kLarge ? pool->take(size) : allocate_aligned(size);
+    return {block, block, &free_block, c10::Device(c10::DeviceType::CPU)};
+  }
+  c10::DeleterFnPtr raw_deleter() const override { return &free_block; }
+  void copy_data(void* to, const void* from, std::size_t size) const override {
+    default_copy_data(to, from, size);
+  }
+};
+
+}  // namespace
+
+void keep_tensor_memory(std::size_t limit) {
+  static const bool kInstalled = [&] {
+    pool = new BlockPool(limit);
+    c10::SetCPUAllocator(new KeepingAllocator, 1);
+    return true;
+  }();
+  static_cast<void>(kInstalled);
+}
+
+}  // namespace aurum::model
