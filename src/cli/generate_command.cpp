@@ -59,9 +59,9 @@ T value_of(const ordered_json& request, const char* key, T fallback) {
 }
 
 void check_keys(const ordered_json& request) {
-  static const std::vector<std::string> kKeys = {"messages",       "prompt",      "tools",
-                                                 "max_new_tokens", "temperature", "top_p",
-                                                 "top_k",          "seed",        "n"};
+  static const std::vector<std::string> kKeys = {"messages",    "prompt", "tools", "max_new_tokens",
+                                                 "temperature", "top_p",  "top_k", "seed",
+                                                 "n",           "regex"};
   if (!request.is_object()) throw InputError("a request must be a JSON object");
   for (const auto& [key, value] : request.items()) {
     if (std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end()) continue;
@@ -69,6 +69,14 @@ void check_keys(const ordered_json& request) {
     throw InputError(near.empty()
                          ? fmt::format("unknown key \"{}\"", key)
                          : fmt::format("unknown key \"{}\"; did you mean \"{}\"?", key, near));
+  }
+}
+
+void check_regex(const char* place, const std::string& regex) {
+  try {
+    const rollout::ByteAutomaton automaton(regex);
+  } catch (const InputError& error) {
+    throw InputError(fmt::format("{}: {}", place, error.what()));
   }
 }
 
@@ -81,7 +89,8 @@ class Generator {
                                   options.revision)),
         checkpoint_(open_model(options.model, options.revision)),
         source_([this] { return rollout::make_decoder_model(checkpoint_, dtype()); },
-                end_of_turn_ids(), tokenizer_->vocab_size()) {}
+                end_of_turn_ids(), tokenizer_->vocab_size(),
+                rollout::LocalRolloutOptions{.tokenizer = tokenizer_}) {}
 
   ordered_json answer(const ordered_json& request) { return results_of(run(job_of(request))); }
 
@@ -149,12 +158,22 @@ class Generator {
     sampling.temperature = value_of(request, "temperature", sampling.temperature);
     sampling.top_p = value_of(request, "top_p", sampling.top_p);
     sampling.top_k = value_of(request, "top_k", sampling.top_k);
+    sampling.regex = regex_of(request);
     job.seed = value_of(request, "seed", options_.seed);
     job.num_completions = value_of<std::int64_t>(request, "n", 1);
     if (job.num_completions < 1 || job.num_completions > 10000) {
       throw InputError(fmt::format("/n must be in 1 .. 10000, not {}", job.num_completions));
     }
     return job;
+  }
+
+  // Checked here, so that a wrong one is the mistake of its line alone.
+  std::string regex_of(const ordered_json& request) const {
+    if (!request.contains("regex")) return options_.sampling.regex;
+    if (!request["regex"].is_string()) throw InputError("/regex must be a string");
+    const auto regex = request["regex"].get<std::string>();
+    check_regex("/regex", regex);
+    return regex;
   }
 
   std::vector<std::int32_t> prompt_ids(const ordered_json& request) const {
@@ -273,6 +292,7 @@ void chat(Generator& generator) {
 }
 
 void run_generate(const GenerateOptions& options) {
+  check_regex("--regex", options.sampling.regex);
   Generator generator(options);
   if (!options.prompt.empty()) return answer_prompt(generator, options);
   if (options.lines.input == "-" && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) {
@@ -300,12 +320,13 @@ void add_generate_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--top-p", options->sampling.top_p)->capture_default_str();
   command->add_option("--top-k", options->sampling.top_k, "0 is off")->capture_default_str();
+  command->add_option("--regex", options->sampling.regex, "What the whole answer has to match");
   command->add_option("--seed", options->seed)->capture_default_str();
   command->add_flag("--json", options->json, "With -p: the result as JSON");
   add_json_lines_options(*command, options->lines);
   command->footer(
       "Reads {\"messages\": [...]} or {\"prompt\": \"...\"} per line, with max_new_tokens,\n"
-      "temperature, top_p, top_k, seed and n. On a terminal without -p it is a chat.\n\n"
+      "temperature, top_p, top_k, seed, n and regex. On a terminal without -p it is a chat.\n\n"
       "Example:\n"
       "  aurum generate --model models/student -p \"What is 6 times 7?\" --temperature 0\n"
       "  echo '{\"prompt\": \"Once\", \"n\": 2}' | aurum generate --model model.gguf");

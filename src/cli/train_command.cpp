@@ -214,7 +214,7 @@ void run_training(const TrainArguments& arguments) {
   model::CausalLm& student = *models.student;
   const text::Tokenizer& tokenizer = *rows.student().tokenizer;
   const std::unique_ptr<rollout::RolloutSource> rollouts =
-      make_student_rollouts(student, config, tokenizer);
+      make_student_rollouts(student, config, rows.student().tokenizer);
   const std::unique_ptr<rollout::RolloutSource> teacher_rollouts =
       make_teacher_rollouts(files, config, *rows.teacher().tokenizer);
   const loss::VocabularyPair vocabulary =

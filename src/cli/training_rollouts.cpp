@@ -15,21 +15,17 @@ namespace aurum::cli {
 
 using rollout::LocalRolloutSource;
 
-std::unique_ptr<rollout::RolloutSource> make_student_rollouts(model::CausalLm& student,
-                                                              const config::TrainingConfig& config,
-                                                              const text::Tokenizer& tokenizer) {
+std::unique_ptr<rollout::RolloutSource> make_student_rollouts(
+    model::CausalLm& student, const config::TrainingConfig& config,
+    const std::shared_ptr<const text::Tokenizer>& tokenizer) {
   const config::GoldParams& gold = config.training.gold;
-  const std::vector<std::int32_t>& ends = tokenizer.special_tokens().end_of_turn;
+  const std::vector<std::int32_t>& ends = tokenizer->special_tokens().end_of_turn;
   if (gold.use_vllm && gold.vllm_mode == "server") {
     const serve::RolloutServerAddress address{.host = gold.vllm_server_host,
                                               .port = static_cast<int>(gold.vllm_server_port),
                                               .timeout_seconds = gold.vllm_server_timeout};
     return std::make_unique<serve::HttpRolloutSource>(student, address, gold.vllm_sync_frequency,
                                                       ends);
-  }
-  std::shared_ptr<const rollout::GuideTokens> guide_tokens;
-  if (!gold.vllm_guided_decoding_regex.value_or("").empty()) {
-    guide_tokens = std::make_shared<rollout::GuideTokens>(tokenizer);
   }
   if (gold.use_vllm) {
     const double budget =
@@ -38,11 +34,11 @@ std::unique_ptr<rollout::RolloutSource> make_student_rollouts(model::CausalLm& s
                                                 .budget_bytes = static_cast<std::int64_t>(budget),
                                                 .sleeps = gold.vllm_enable_sleep_mode};
     return std::make_unique<rollout::ColocatedRolloutSource>(student, engine, ends,
-                                                             tokenizer.vocab_size(), guide_tokens);
+                                                             tokenizer->vocab_size(), tokenizer);
   }
   return std::make_unique<LocalRolloutSource>(
-      student, ends, tokenizer.vocab_size(),
-      rollout::LocalRolloutOptions{.guide_tokens = guide_tokens,
+      student, ends, tokenizer->vocab_size(),
+      rollout::LocalRolloutOptions{.tokenizer = tokenizer,
                                    .kv_memory = {.is_paged = gold.use_transformers_paged}});
 }
 

@@ -8,10 +8,10 @@
 
 namespace aurum::cli {
 
-// Where the student's samples come from. `student` and `tokenizer` must outlive the result.
-std::unique_ptr<rollout::RolloutSource> make_student_rollouts(model::CausalLm& student,
-                                                              const config::TrainingConfig& config,
-                                                              const text::Tokenizer& tokenizer);
+// Where the student's samples come from. `student` must outlive the result.
+std::unique_ptr<rollout::RolloutSource> make_student_rollouts(
+    model::CausalLm& student, const config::TrainingConfig& config,
+    const std::shared_ptr<const text::Tokenizer>& tokenizer);
 
 // The teacher's answers of training.gold.seq_kd, kept in the run folder; null without it.
 std::unique_ptr<rollout::RolloutSource> make_teacher_rollouts(const TrainingModelFiles& files,

@@ -29,7 +29,8 @@ Precedence: the file, then dotted keys, then `--model-name --output-dir --learni
 - An unknown key, a wrong type, a value out of range or a contradiction is an error that names the
   file, the line, the key and what is accepted. NaN and infinity are out of range everywhere.
 - `aurum config check FILE...` validates and says which keys act, which are refused by `train`, and
-  which have no effect; `--json` prints that for programs.
+  which have no effect; it names data files and local models that are not there. `--json` prints
+  that for programs.
 - `aurum config show -c FILE` prints the whole effective config; `--with-help` explains each key.
 - `aurum config export --format trl -c FILE` prints the arguments of TRL's GOLDConfig as JSON.
 

@@ -55,12 +55,12 @@ ColocatedRolloutSource::ColocatedRolloutSource(model::CausalLm& student,
                                                const ColocatedEngineConfig& config,
                                                std::vector<std::int32_t> end_of_turn_ids,
                                                std::int64_t vocab_size,
-                                               std::shared_ptr<const GuideTokens> guide_tokens)
+                                               std::shared_ptr<const text::Tokenizer> tokenizer)
     : student_(student),
       config_(config),
       end_of_turn_ids_(std::move(end_of_turn_ids)),
       vocab_size_(vocab_size),
-      guide_tokens_(std::move(guide_tokens)) {
+      tokenizer_(std::move(tokenizer)) {
   AURUM_CHECK(!config.sleeps || config.sync_frequency == 1);
   const std::int64_t bytes = weight_bytes(student);
   if (bytes >= config.budget_bytes) {
@@ -78,7 +78,7 @@ void ColocatedRolloutSource::wake() {
   engine_ = std::make_unique<LocalRolloutSource>(
       [this] { return copied_decoder_model(student_); }, end_of_turn_ids_, vocab_size_,
       LocalRolloutOptions{
-          .guide_tokens = guide_tokens_,
+          .tokenizer = tokenizer_,
           .kv_memory = {.budget_bytes = config_.budget_bytes - weight_bytes(student_),
                         .is_paged = true}});
 }

@@ -21,10 +21,11 @@ struct ColocatedEngineConfig {
 // training may go on while it is older, and its memory is bounded. Keys and values are paged.
 class ColocatedRolloutSource : public RolloutSource {
  public:
-  // `student` must outlive this object. Throws InputError when the copy alone is over the budget.
+  // `student` must outlive this object; `tokenizer` is for requests with a regex. Throws InputError
+  // when the copy alone is over the budget.
   ColocatedRolloutSource(model::CausalLm& student, const ColocatedEngineConfig& config,
                          std::vector<std::int32_t> end_of_turn_ids, std::int64_t vocab_size,
-                         std::shared_ptr<const GuideTokens> guide_tokens = nullptr);
+                         std::shared_ptr<const text::Tokenizer> tokenizer = nullptr);
   ~ColocatedRolloutSource() override;
 
   std::vector<Rollout> generate(std::span<const RolloutRequest> requests,
@@ -43,7 +44,7 @@ class ColocatedRolloutSource : public RolloutSource {
   ColocatedEngineConfig config_;
   std::vector<std::int32_t> end_of_turn_ids_;
   std::int64_t vocab_size_;
-  std::shared_ptr<const GuideTokens> guide_tokens_;
+  std::shared_ptr<const text::Tokenizer> tokenizer_;
   std::int64_t num_updates_ = 0;
   std::unique_ptr<LocalRolloutSource> engine_;
 };

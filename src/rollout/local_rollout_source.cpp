@@ -187,10 +187,11 @@ std::vector<float> LocalRolloutSource::next_token_logits(std::span<const std::in
 
 TokenGuide* LocalRolloutSource::guide_for(const std::string& regex) {
   if (regex.empty()) return nullptr;
-  AURUM_CHECK(options_.guide_tokens != nullptr, "this source was made without guide tokens");
+  AURUM_CHECK(options_.tokenizer != nullptr, "this source was made without a tokenizer");
+  if (!guide_tokens_) guide_tokens_ = std::make_shared<const GuideTokens>(*options_.tokenizer);
   const auto found = guides_.find(regex);
   if (found != guides_.end()) return found->second.get();
-  auto guide = std::make_unique<TokenGuide>(regex, options_.guide_tokens, end_of_turn_ids_);
+  auto guide = std::make_unique<TokenGuide>(regex, guide_tokens_, end_of_turn_ids_);
   return (guides_[regex] = std::move(guide)).get();
 }
 

@@ -17,7 +17,7 @@
 namespace aurum::rollout {
 
 struct LocalRolloutOptions {
-  std::shared_ptr<const GuideTokens> guide_tokens;  // for requests with a regex
+  std::shared_ptr<const text::Tokenizer> tokenizer;  // for requests with a regex
   KvMemory kv_memory;
 };
 
@@ -80,6 +80,7 @@ class LocalRolloutSource : public RolloutSource {
   std::vector<std::int32_t> end_of_turn_ids_;
   std::int64_t vocab_size_;
   LocalRolloutOptions options_;
+  std::shared_ptr<const GuideTokens> guide_tokens_;            // made when they are needed
   std::map<std::string, std::unique_ptr<TokenGuide>> guides_;  // by regex
   std::int64_t peak_kv_bytes_ = 0;
   std::unique_ptr<Decoder> decoder_;  // made when it is needed

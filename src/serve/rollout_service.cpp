@@ -16,6 +16,7 @@ using rollout::RolloutRequest;
 
 constexpr std::int64_t kMostPrompts = 4096, kMostCopies = 1024, kMostCompletions = 16384;
 constexpr std::int64_t kMostNewTokens = 1 << 17;
+constexpr std::size_t kMostPromptTokens = 1 << 17, kMostPromptBytes = 1 << 20;
 
 constexpr std::array<std::string_view, 16> kKnownKeys = {"prompts",
                                                          "n",
@@ -92,8 +93,17 @@ rollout::SamplingParams sampling_of(const json& request) {
 }
 
 std::vector<std::int32_t> ids_of(const json& prompt, const text::Tokenizer& tokenizer) {
-  if (prompt.is_string()) return tokenizer.encode(prompt.get<std::string>(), true).ids;
+  const auto check_size = [](std::size_t size, std::size_t most, const char* unit) {
+    if (size <= most) return;
+    throw InputError(fmt::format("/prompts has one of {} {}; the limit is {}", size, unit, most));
+  };
+  if (prompt.is_string()) {
+    const auto text = prompt.get<std::string>();
+    check_size(text.size(), kMostPromptBytes, "bytes");
+    return tokenizer.encode(text, true).ids;
+  }
   if (!prompt.is_array()) throw InputError("/prompts must hold texts or lists of ids");
+  check_size(prompt.size(), kMostPromptTokens, "tokens");
   std::vector<std::int32_t> ids;
   for (const json& id : prompt) {
     const bool fits = id.is_number_integer() && id.get<double>() >= 0 &&
@@ -160,11 +170,10 @@ RolloutService::RolloutService(const weights::Checkpoint& checkpoint,
                                model::ComputeDType dtype)
     : tokenizer_(std::move(tokenizer)),
       weights_(checkpoint, dtype),
-      source_([this] { return weights_.make_model(); }, tokenizer_->special_tokens().end_of_turn,
-              tokenizer_->vocab_size(),
-              rollout::LocalRolloutOptions{
-                  .guide_tokens = std::make_shared<rollout::GuideTokens>(*tokenizer_),
-                  .kv_memory = {.is_paged = true}}) {}
+      source_(
+          [this] { return weights_.make_model(); }, tokenizer_->special_tokens().end_of_turn,
+          tokenizer_->vocab_size(),
+          rollout::LocalRolloutOptions{.tokenizer = tokenizer_, .kv_memory = {.is_paged = true}}) {}
 
 json RolloutService::generate(const json& request) {
   const std::vector<RolloutRequest> requests = requests_of(request, *tokenizer_);

@@ -52,5 +52,18 @@ TEST_F(GenerateCommand, PutsAnErrorInThePlaceOfABadLine) {
   EXPECT_TRUE(lines[3].contains("ids"));
 }
 
+TEST_F(GenerateCommand, HoldsAnAnswerToARegex) {
+  const ProgramResult result = generate(
+      "{\"prompt\": \"a\", \"regex\": \"(yes|no)!\"}\n{\"prompt\": \"a\", \"regex\": "
+      "\"(\"}\n{\"prompt\": \"a\"}\n");
+  EXPECT_EQ(result.exit_code, 2);
+  const auto lines = lines_of(result.out);
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_THAT(lines[0]["text"].get<std::string>(), testing::AnyOf("yes!", "no!"));
+  EXPECT_EQ(lines[0]["finish_reason"], "eos");
+  EXPECT_THAT(lines[1]["error"].get<std::string>(), HasSubstr("/regex: at 0: this ( is not"));
+  EXPECT_TRUE(lines[2].contains("ids"));
+}
+
 }  // namespace
 }  // namespace aurum::cli

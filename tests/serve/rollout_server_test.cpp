@@ -132,7 +132,9 @@ TEST_F(RolloutServerTest, AnswersHostileRequestsWithTheirMistake) {
       {"{\"prompts\": [\"the\"], \"min_p\": 0.1}", "/min_p is not supported"},
       {"{\"prompts\": [\"the\"], \"shell\": \"rm\"}", "/shell is not known"},
       {"{\"prompts\": [\"the\"], \"guided_decoding_regex\": \"(\"}", "is not closed"},
-      {std::string(100'000, '['), "no JSON"}};
+      {std::string(100'000, '['), "no JSON"},
+      {json{{"prompts", {std::string(2'000'000, 'x')}}}.dump(), "the limit is 1048576"},
+      {json{{"prompts", {std::vector<int>(200'000, 1)}}}.dump(), "the limit is 131072"}};
   for (const auto& [body, message] : bodies) {
     const auto answer = post("/generate/", body);
     ASSERT_TRUE(answer) << body.substr(0, 60);

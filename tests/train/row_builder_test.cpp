@@ -58,5 +58,29 @@ TEST_F(RowBuilderTest, ARowWhosePromptIsCutAwayIsSkipped) {
   EXPECT_FALSE(builder(5).from_answer(example).has_value());
 }
 
+TEST_F(RowBuilderTest, ATeachersAnswerIsReadInTheStudentsTokens) {
+  const data::Example example{.prompt_text = "her", .completion_text = "unused"};
+  rollout::Rollout answer{.completion_ids = teacher_.tokenizer->encode("the in", false).ids};
+  EXPECT_EQ(answer.completion_ids.size(), 3u);  // the teacher joins i and n
+  const loss::Row cut_off = builder(0).from_teacher_answer(example, answer);
+  EXPECT_FALSE(cut_off.student.ends_with_eos);
+  EXPECT_TRUE(cut_off.teacher.ids.empty());
+  std::vector<std::int32_t> expected = builder(0).rollout_prompt(example);
+  const std::size_t prompt_length = expected.size();
+  for (const std::int32_t id : student_.tokenizer->encode("the in", false).ids) {
+    expected.push_back(id);
+  }
+  EXPECT_EQ(cut_off.student.ids, expected);
+  EXPECT_FALSE(cut_off.student.is_completion[prompt_length - 1]);
+  EXPECT_TRUE(cut_off.student.is_completion[prompt_length]);
+
+  answer.completion_ids.push_back(teacher_.end_of_turn());
+  answer.finish_reason = rollout::FinishReason::kEndOfTurn;
+  expected.push_back(student_.end_of_turn());
+  const loss::Row whole = builder(0).from_teacher_answer(example, answer);
+  EXPECT_EQ(whole.student.ids, expected);
+  EXPECT_TRUE(whole.student.ends_with_eos);
+}
+
 }  // namespace
 }  // namespace aurum::train

@@ -47,9 +47,6 @@ GuideTokens::GuideTokens(const text::Tokenizer& tokenizer) {
     const bool is_text = !tokenizer.is_special(id);
     bytes_.emplace_back(is_text ? tokenizer.token_bytes(id) : std::string_view());
   }
-  for (const std::int32_t id : tokenizer.special_tokens().end_of_turn) {
-    if (id >= 0 && id < tokenizer.vocab_size()) bytes_[static_cast<std::size_t>(id)].clear();
-  }
   first_bytes_ = bytes_;
   if (drops_first_blank(tokenizer, bytes_)) {
     for (std::string& bytes : first_bytes_) {
@@ -97,7 +94,7 @@ std::shared_ptr<const TokenGuide::Ids> TokenGuide::find_allowed(const State& sta
       if (next == ByteAutomaton::kDead) break;
       path.push_back(next);
     }
-    if (path.size() == token.bytes.size() + 1) ids->push_back(token.id);
+    if (path.size() == token.bytes.size() + 1 && !ends_turn(token.id)) ids->push_back(token.id);
   }
   if (automaton_.accepts(state.automaton)) {
     ids->insert(ids->end(), end_of_turn_ids_.begin(), end_of_turn_ids_.end());
@@ -107,6 +104,10 @@ std::shared_ptr<const TokenGuide::Ids> TokenGuide::find_allowed(const State& sta
   }
   std::sort(ids->begin(), ids->end());
   return ids;
+}
+
+bool TokenGuide::ends_turn(std::int32_t id) const {
+  return std::find(end_of_turn_ids_.begin(), end_of_turn_ids_.end(), id) != end_of_turn_ids_.end();
 }
 
 TokenGuide::State TokenGuide::advance(const State& state, std::int32_t id) {

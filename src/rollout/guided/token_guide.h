@@ -55,6 +55,7 @@ class TokenGuide {
 
  private:
   std::shared_ptr<const Ids> find_allowed(const State& state);
+  bool ends_turn(std::int32_t id) const;
 
   ByteAutomaton automaton_;
   std::shared_ptr<const GuideTokens> tokens_;

@@ -22,7 +22,7 @@ class TokenGuideTest : public ::testing::Test {
     checkpoint_ = weights::open_checkpoint(folder_.path() / "m");
     source_ = std::make_unique<LocalRolloutSource>(
         [this] { return make_decoder_model(checkpoint_, model::ComputeDType::kFloat32); }, ends(),
-        tokenizer_->vocab_size(), LocalRolloutOptions{.guide_tokens = tokens_});
+        tokenizer_->vocab_size(), LocalRolloutOptions{.tokenizer = tokenizer_});
   }
 
   const std::vector<std::int32_t>& ends() const { return tokenizer_->special_tokens().end_of_turn; }
