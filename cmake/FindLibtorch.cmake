@@ -2,7 +2,8 @@
 #
 # TorchConfig.cmake is not run, only looked for: that of a CUDA build (what PyPI has for x86-64) asks
 # for a whole CUDA toolkit. Its CPU part needs no more than the two small libraries that
-# tools/setup.sh installs beside it.
+# tools/setup.sh installs beside it. The CUDA part is loaded when a device is asked for
+# (src/model/device.cpp).
 
 file(GLOB libtorch_environments "$ENV{VIRTUAL_ENV}/lib/python*/site-packages/torch"
      "${CMAKE_SOURCE_DIR}/.venv/lib/python*/site-packages/torch")

@@ -21,8 +21,8 @@ AURUM_FORCE_INLINE void load_weight(const RmsNormRows<T>& norm, std::int64_t i, 
   if (norm.adds_one) weight += 1.0f;
 }
 
-template <typename T>
-AURUM_FORCE_INLINE float sum_of_squares(std::int64_t size, const T* x, const T* branch, T* sum) {
+template <typename S, typename T>
+AURUM_FORCE_INLINE float sum_of_squares(std::int64_t size, const S* x, const T* branch, S* sum) {
   FloatLanes squares = {};
   for_lanes(
       size, [&](std::int64_t i, std::int64_t n) __attribute__((always_inline)) {
@@ -32,7 +32,7 @@ AURUM_FORCE_INLINE float sum_of_squares(std::int64_t size, const T* x, const T* 
           FloatLanes b;
           load_some(branch + i, n, b);
           v += b;
-          round_lanes<T>(v);
+          round_lanes<S>(v);
           store_some(v, n, sum + i);
         }
         squares += v * v;
@@ -40,34 +40,34 @@ AURUM_FORCE_INLINE float sum_of_squares(std::int64_t size, const T* x, const T* 
   return sum_lanes(squares);
 }
 
-template <typename T>
-AURUM_FORCE_INLINE float norm_row(const RmsNormRows<T>& norm, const T* x, const T* branch, T* sum,
+template <typename S, typename T>
+AURUM_FORCE_INLINE float norm_row(const RmsNormRows<T>& norm, const S* x, const T* branch, S* sum,
                                   T* out) {
   const float squares = sum_of_squares(norm.size, x, branch, sum);
   const float inverse = 1.0f / std::sqrt(squares / static_cast<float>(norm.size) + norm.eps);
-  const T* normed = branch ? sum : x;
+  const S* normed = branch ? sum : x;
   for_lanes(
       norm.size, [&](std::int64_t i, std::int64_t n) __attribute__((always_inline)) {
         FloatLanes v, weight;
         load_some(normed + i, n, v);
         load_weight(norm, i, n, weight);
         v *= inverse;
-        if (!norm.rounds_last) round_lanes<T>(v);
+        if (!norm.rounds_last) round_lanes<S>(v);
         store_some(v * weight, n, out + i);
       });
   return inverse;
 }
 
 // dx = r (g - x_hat mean(g x_hat)) with g = dy w, x_hat = r x; dw += dy x_hat.
-template <typename T>
-AURUM_FORCE_INLINE void norm_row_backward(const RmsNormRows<T>& norm, const T* x, float inverse,
-                                          const T* dy, const T* sum_gradient, T* dx, float* dw) {
+template <typename S, typename T>
+AURUM_FORCE_INLINE void norm_row_backward(const RmsNormRows<T>& norm, const S* x, float inverse,
+                                          const RmsNormGradients<S, T>& gradients, float* dw) {
   FloatLanes products = {};
   for_lanes(
       norm.size, [&](std::int64_t i, std::int64_t n) __attribute__((always_inline)) {
         FloatLanes v, g, weight, total;
         load_some(x + i, n, v);
-        load_some(dy + i, n, g);
+        load_some(gradients.out + i, n, g);
         load_weight(norm, i, n, weight);
         v *= inverse;
         load_some(dw + i, n, total);
@@ -79,22 +79,33 @@ AURUM_FORCE_INLINE void norm_row_backward(const RmsNormRows<T>& norm, const T* x
       norm.size, [&](std::int64_t i, std::int64_t n) __attribute__((always_inline)) {
         FloatLanes v, g, weight;
         load_some(x + i, n, v);
-        load_some(dy + i, n, g);
+        load_some(gradients.out + i, n, g);
         load_weight(norm, i, n, weight);
         FloatLanes d = inverse * (g * weight - v * (inverse * mean));
-        if (sum_gradient) {
+        if (gradients.sum) {
           FloatLanes s;
-          load_some(sum_gradient + i, n, s);
+          load_some(gradients.sum + i, n, s);
           d += s;
         }
-        store_some(d, n, dx + i);
+        store_some(d, n, gradients.x + i);
+        if (gradients.branch) store_some(d, n, gradients.branch + i);
       });
+}
+
+// The gradients of the row that begins at value `first`.
+template <typename S, typename T>
+RmsNormGradients<S, T> gradients_from(const RmsNormGradients<S, T>& all, std::int64_t first) {
+  return {.out = all.out + first,
+          .sum = all.sum ? all.sum + first : nullptr,
+          .x = all.x + first,
+          .branch = all.branch ? all.branch + first : nullptr,
+          .weight = nullptr};
 }
 
 }  // namespace
 
-template <typename T>
-void rms_norm_rows(const RmsNormRows<T>& norm, const T* x, const T* branch, T* sum, T* out,
+template <typename S, typename T>
+void rms_norm_rows(const RmsNormRows<T>& norm, const S* x, const T* branch, S* sum, T* out,
                    float* inverse_rms, InstructionSet set) {
   parallel_for(norm.rows, kRowGrain, [&](std::int64_t begin, std::int64_t end) {
     run_with(
@@ -108,10 +119,9 @@ void rms_norm_rows(const RmsNormRows<T>& norm, const T* x, const T* branch, T* s
   });
 }
 
-template <typename T>
-void rms_norm_rows_backward(const RmsNormRows<T>& norm, const T* x, const float* inverse_rms,
-                            const T* out_gradient, const T* sum_gradient, T* x_gradient,
-                            float* weight_gradient, InstructionSet set) {
+template <typename S, typename T>
+void rms_norm_rows_backward(const RmsNormRows<T>& norm, const S* x, const float* inverse_rms,
+                            const RmsNormGradients<S, T>& gradients, InstructionSet set) {
   const auto size = static_cast<std::size_t>(norm.size);
   const std::int64_t share =
       std::max(kRowGrain, (norm.rows + num_threads() - 1) / std::max(1, num_threads()));
@@ -124,26 +134,26 @@ void rms_norm_rows_backward(const RmsNormRows<T>& norm, const T* x, const float*
           for (std::int64_t row = part * share; row < std::min(norm.rows, (part + 1) * share);
                ++row) {
             const std::int64_t first = row * norm.size;
-            norm_row_backward(norm, x + first, inverse_rms[row], out_gradient + first,
-                              sum_gradient ? sum_gradient + first : nullptr, x_gradient + first,
+            norm_row_backward(norm, x + first, inverse_rms[row], gradients_from(gradients, first),
                               dw);
           }
         });
   });
-  std::fill_n(weight_gradient, size, 0.0f);
+  std::fill_n(gradients.weight, size, 0.0f);
   for (std::int64_t part = 0; part < parts; ++part) {
     const float* dw = sums.data() + static_cast<std::size_t>(part) * size;
-    for (std::size_t i = 0; i < size; ++i) weight_gradient[i] += dw[i];
+    for (std::size_t i = 0; i < size; ++i) gradients.weight[i] += dw[i];
   }
 }
 
-#define AURUM_INSTANTIATE(T)                                                                    \
-  template void rms_norm_rows(const RmsNormRows<T>&, const T*, const T*, T*, T*, float*,        \
-                              InstructionSet);                                                  \
-  template void rms_norm_rows_backward(const RmsNormRows<T>&, const T*, const float*, const T*, \
-                                       const T*, T*, float*, InstructionSet)
-AURUM_INSTANTIATE(float);
-AURUM_INSTANTIATE(BFloat16);
+#define AURUM_INSTANTIATE(S, T)                                                          \
+  template void rms_norm_rows(const RmsNormRows<T>&, const S*, const T*, S*, T*, float*, \
+                              InstructionSet);                                           \
+  template void rms_norm_rows_backward(const RmsNormRows<T>&, const S*, const float*,    \
+                                       const RmsNormGradients<S, T>&, InstructionSet)
+AURUM_INSTANTIATE(float, float);
+AURUM_INSTANTIATE(BFloat16, BFloat16);
+AURUM_INSTANTIATE(float, BFloat16);
 #undef AURUM_INSTANTIATE
 
 }  // namespace aurum::model

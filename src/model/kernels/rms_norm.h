@@ -13,22 +13,33 @@ struct RmsNormRows {
   std::int64_t rows = 0, size = 0;
   const T* weight = nullptr;  // [size]
   bool adds_one = false;      // 1 + w instead of w
-  bool rounds_last = false;   // else x / rms(x) is rounded to T before it meets the weight
+  bool rounds_last = false;   // else x / rms(x) is rounded before it meets the weight
   float eps = 1e-6f;
 };
 
-// sum = x + branch (rounded to T), out = norm(sum), inverse_rms [rows]. `branch` null: out =
-// norm(x) and `sum` is not written.
-template <typename T>
-void rms_norm_rows(const RmsNormRows<T>& norm, const T* x, const T* branch, T* sum, T* out,
+// S is the residual stream's type, T that of the weight, the branch and the output: (float, float),
+// (BFloat16, BFloat16) or (float, BFloat16).
+//
+// sum = x + branch (rounded to S), out = norm(sum), inverse_rms [rows]. `branch` null: out =
+// norm(x) and `sum` is not written. Unless rounds_last, x / rms(x) is rounded to S.
+template <typename S, typename T>
+void rms_norm_rows(const RmsNormRows<T>& norm, const S* x, const T* branch, S* sum, T* out,
                    float* inverse_rms, InstructionSet set = best_instruction_set());
 
-// x_gradient = d(norm)/dx (out_gradient) + sum_gradient (null: none); adds nothing else.
-// weight_gradient [size] in float32 is overwritten; its order of additions depends on the number of
-// threads. `x` is what was normalised.
-template <typename T>
-void rms_norm_rows_backward(const RmsNormRows<T>& norm, const T* x, const float* inverse_rms,
-                            const T* out_gradient, const T* sum_gradient, T* x_gradient,
-                            float* weight_gradient, InstructionSet set = best_instruction_set());
+// What comes in and goes out of the backward pass.
+template <typename S, typename T>
+struct RmsNormGradients {
+  const T* out = nullptr;
+  const S* sum = nullptr;   // null: none
+  S* x = nullptr;           // d(norm)/dx (out) + sum
+  T* branch = nullptr;      // the same, rounded to T; or null
+  float* weight = nullptr;  // [size], overwritten; the order of additions depends on the threads
+};
+
+// `x` is what was normalised.
+template <typename S, typename T>
+void rms_norm_rows_backward(const RmsNormRows<T>& norm, const S* x, const float* inverse_rms,
+                            const RmsNormGradients<S, T>& gradients,
+                            InstructionSet set = best_instruction_set());
 
 }  // namespace aurum::model
