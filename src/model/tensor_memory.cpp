@@ -1,5 +1,6 @@
 #include "model/tensor_memory.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -31,9 +32,12 @@ class BlockPool {
       waiting_size_ -= size;
       waiting_.erase(fit);
     } else {
+      shrink_to(allowance(used_size_ + size));
       block = allocate_aligned(size);
     }
     in_use_.emplace(block, size);
+    used_size_ += size;
+    most_used_ = std::max(most_used_, used_size_);
     return block;
   }
 
@@ -44,26 +48,37 @@ class BlockPool {
     if (found == in_use_.end()) return false;
     const std::size_t size = found->second;
     in_use_.erase(found);
-    if (size <= limit_) {
-      waiting_.emplace(size, block);
-      waiting_size_ += size;
-    } else {
-      std::free(block);
-    }
-    // The smallest cost the least to get again.
-    while (waiting_size_ > limit_) {
+    used_size_ -= size;
+    waiting_.emplace(size, block);
+    waiting_size_ += size;
+    shrink_to(allowance(used_size_));
+    return true;
+  }
+
+  void release() {
+    const std::lock_guard lock(mutex_);
+    shrink_to(0);
+  }
+
+ private:
+  // What may wait while `used` bytes are in use.
+  std::size_t allowance(std::size_t used) const {
+    return std::max(limit_, most_used_ > used ? most_used_ - used : 0);
+  }
+
+  // The smallest go first: they cost the least to get again.
+  void shrink_to(std::size_t size) {
+    while (waiting_size_ > size) {
       const auto smallest = waiting_.begin();
       std::free(smallest->second);
       waiting_size_ -= smallest->first;
       waiting_.erase(smallest);
     }
-    return true;
   }
 
- private:
   const std::size_t limit_;
   std::mutex mutex_;
-  std::size_t waiting_size_ = 0;
+  std::size_t used_size_ = 0, most_used_ = 0, waiting_size_ = 0;
   std::multimap<std::size_t, void*> waiting_;
   std::unordered_map<void*, std::size_t> in_use_;
 };
@@ -97,6 +112,10 @@ void keep_tensor_memory(std::size_t limit) {
     return true;
   }();
   static_cast<void>(kInstalled);
+}
+
+void release_tensor_memory() {
+  if (pool != nullptr) pool->release();
 }
 
 }  // namespace aurum::model

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/random_stream.h"
+#include "model/tensor_memory.h"
 #include "rollout/decoder_model.h"
 #include "rollout/sampler.h"
 
@@ -62,7 +63,10 @@ LocalRolloutSource::LocalRolloutSource(std::function<DecoderModel()> make_model,
 LocalRolloutSource::~LocalRolloutSource() = default;
 
 Decoder& LocalRolloutSource::decoder() {
-  if (!decoder_) decoder_ = std::make_unique<Decoder>(make_model_());
+  if (!decoder_) {
+    model::release_tensor_memory();  // the packed weights may need as much
+    decoder_ = std::make_unique<Decoder>(make_model_());
+  }
   return *decoder_;
 }
 

@@ -25,11 +25,12 @@ bool prefers_pair_gemm() {
 
 namespace {
 
-constexpr std::int64_t kVector = 16;       // float32 sums in a register
-constexpr int kVectors = 4;                // registers across a panel
-constexpr int kMostRows = 6;               // of A in a tile: 6 x 4 sums in 32 registers
-constexpr std::int64_t kBlockPairs = 768;  // of a panel: 192 KiB, in the second cache
-constexpr std::int64_t kBlockRows = 1536;  // of A that run along a panel before the next
+constexpr std::int64_t kVector = 16;               // float32 sums in a register
+constexpr int kVectors = 4;                        // registers across a panel
+constexpr int kMostRows = 6;                       // of A in a tile: 6 x 4 sums in 32 registers
+constexpr std::int64_t kBlockPairs = 768;          // of a panel: 192 KiB, in the second cache
+constexpr std::int64_t kBlockRows = 1536;          // of A that run along a panel before the next
+constexpr std::int64_t kLeastRowsToPrefetch = 13;  // fewer are done before the next panel is here
 static_assert(kVectors * kVector == kPanelColumns);
 
 // Rows of A against one block of one panel.
@@ -82,6 +83,7 @@ AURUM_TARGET_AVX512_BFLOAT16 void multiply_tile(const Tile& tile) {
   const Pair* a = tile.a;
   const Pair* b = tile.panel;
   for (std::int64_t p = 0; p < tile.pairs; ++p, a += tile.pair_stride, b += kPanelColumns) {
+    _mm_prefetch(reinterpret_cast<const char*>(tile.ahead + p * kVector), _MM_HINT_T1);
     __m512bh columns[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
@@ -116,6 +118,7 @@ constexpr auto kTileFunctions = tile_functions(std::make_index_sequence<kMostRow
 void run_rows(const PairGemm& gemm, Tile tile, std::int64_t first, std::int64_t begin,
               std::int64_t end, std::int64_t first_pair) {
   const PairRows& a = gemm.a;
+  const Pair* const ahead = tile.ahead;
   float* const sums = tile.sums;
   float* const out = tile.out;
   BFloat16* const rounded_out = tile.rounded_out;
@@ -125,6 +128,8 @@ void run_rows(const PairGemm& gemm, Tile tile, std::int64_t first, std::int64_t 
     const std::int64_t tiles = (count + kMostRows - 1) / kMostRows;
     for (std::int64_t t = 0; t < tiles; ++t) {
       const std::int64_t row = count * t / tiles, next = count * (t + 1) / tiles;
+      // Tiles share the panel to come: each brings one of its four vectors per pair.
+      tile.ahead = ahead + std::min<std::int64_t>(t, kVectors - 1) * tile.pairs * kVector;
       tile.a = a.data + begin / a.block_rows * a.block_stride + (in_block + row) * a.row_stride +
                first_pair * a.pair_stride;
       tile.sums = sums + (begin + row - first) * kPanelColumns;
@@ -138,8 +143,10 @@ void run_rows(const PairGemm& gemm, Tile tile, std::int64_t first, std::int64_t 
 }
 
 // Panel `panel` of C for rows [begin, end).
+// `next_panel` is the one that this thread will probably run after it.
 AURUM_TARGET_AVX512_BFLOAT16 void run_panel(const PairGemm& gemm, std::int64_t panel,
-                                            std::int64_t begin, std::int64_t end) {
+                                            std::int64_t next_panel, std::int64_t begin,
+                                            std::int64_t end) {
   thread_local AlignedBuffer<Pair> packed;
   thread_local AlignedBuffer<float> sums;
   const std::int64_t column = panel * kPanelColumns, pairs = pairs_of(gemm.depth);
@@ -165,10 +172,14 @@ AURUM_TARGET_AVX512_BFLOAT16 void run_panel(const PairGemm& gemm, std::int64_t p
     tile.is_last = first + tile.pairs == pairs;
     if (gemm.packed != nullptr) {
       tile.panel = gemm.packed + (panel * pairs + first) * kPanelColumns;
+      const bool is_worth_it =
+          end - begin >= kLeastRowsToPrefetch && next_panel < panels_of(gemm.columns);
+      tile.ahead =
+          is_worth_it ? gemm.packed + (next_panel * pairs + first) * kPanelColumns : tile.panel;
     } else {
       packed.reserve(static_cast<std::size_t>(kBlockPairs * kPanelColumns));
       gemm.pack(panel, first, first + tile.pairs, packed.data());
-      tile.panel = packed.data();
+      tile.panel = tile.ahead = packed.data();
     }
     run_rows(gemm, tile, begin, begin, end, first);
   }
@@ -177,6 +188,7 @@ AURUM_TARGET_AVX512_BFLOAT16 void run_panel(const PairGemm& gemm, std::int64_t p
 // How C is cut into tasks: `chunks` of rows times groups of `panels_per_task` panels.
 struct Plan {
   std::int64_t chunks, panels_per_task;
+  std::int64_t panels_to_next;  // from one panel of a thread to its next, when all keep pace
 };
 
 // About eight tasks for each thread, so that one that is held up takes fewer; a task is worth the
@@ -189,7 +201,10 @@ Plan make_plan(const PairGemm& gemm) {
   while (panels * chunks < wanted && gemm.rows / (chunks + 1) >= least_rows) ++chunks;
   const std::int64_t panel_size = gemm.rows / chunks * gemm.depth * kPanelColumns;
   const std::int64_t worth_it = (kWorthIt + panel_size - 1) / std::max<std::int64_t>(panel_size, 1);
-  return {chunks, std::max({std::int64_t{1}, worth_it, panels * chunks / (2 * wanted)})};
+  const std::int64_t per_task =
+      std::max({std::int64_t{1}, worth_it, panels * chunks / (2 * wanted)});
+  const std::int64_t next = per_task > 1 ? 1 : std::max<std::int64_t>(1, num_threads() / chunks);
+  return {chunks, per_task, next};
 }
 
 }  // namespace
@@ -205,7 +220,7 @@ void pair_gemm(const PairGemm& gemm) {
     const std::int64_t group = task / plan.chunks, chunk = task % plan.chunks;
     const std::int64_t last = std::min(panels, (group + 1) * plan.panels_per_task);
     for (std::int64_t panel = group * plan.panels_per_task; panel < last; ++panel) {
-      run_panel(gemm, panel, gemm.rows * chunk / plan.chunks,
+      run_panel(gemm, panel, panel + plan.panels_to_next, gemm.rows * chunk / plan.chunks,
                 gemm.rows * (chunk + 1) / plan.chunks);
     }
   });
