@@ -1,10 +1,6 @@
 #include "rollout/colocated_rollout_source.h"
 
-#include <map>
-#include <string>
 #include <utility>
-
-#include <ATen/ATen.h>
 
 #include "base/error.h"
 #include "rollout/decoder_model.h"
@@ -19,34 +15,6 @@ std::int64_t weight_bytes(model::CausalLm& model) {
     bytes += static_cast<std::int64_t>(parameter.tensor->nbytes());
   }
   return bytes;
-}
-
-// A decoder over copies of everything that trains. Weights under an adapter never change, so they
-// are shared.
-DecoderModel copied_decoder_model(model::CausalLm& model) {
-  std::map<std::string, at::Tensor> parameters;
-  for (const model::NamedParameter& parameter : model.parameters()) {
-    parameters[parameter.name] = *parameter.tensor;
-  }
-  std::map<std::string, at::Tensor> copies;  // a tied weight is asked for twice
-  const auto find = [&](const std::string& name) -> std::optional<MemoryTensor> {
-    at::Tensor& copy = copies[name];
-    if (!copy.defined() && parameters.contains(name)) {
-      const at::Tensor& own = parameters[name];
-      copy = own.detach().to(at::kCPU, own.scalar_type(), /*non_blocking=*/false, /*copy=*/true);
-    } else if (!copy.defined()) {
-      copy = model.frozen_tensor(name);
-      if (!copy.defined()) return std::nullopt;
-      copy = copy.detach().cpu();
-    }
-    const bool is_matrix = copy.dim() == 2;
-    return MemoryTensor{.data = copy.const_data_ptr(),
-                        .is_bfloat16 = copy.scalar_type() == at::kBFloat16,
-                        .rows = is_matrix ? copy.size(0) : 1,
-                        .cols = is_matrix ? copy.size(1) : copy.numel(),
-                        .owner = std::make_shared<at::Tensor>(copy)};
-  };
-  return make_decoder_model(model.config(), find, model.adapter_config());
 }
 
 }  // namespace
@@ -76,7 +44,8 @@ ColocatedRolloutSource::~ColocatedRolloutSource() = default;
 
 void ColocatedRolloutSource::wake() {
   engine_ = std::make_unique<LocalRolloutSource>(
-      [this] { return copied_decoder_model(student_); }, end_of_turn_ids_, vocab_size_,
+      [this] { return make_decoder_model(student_, TrainedWeights::kCopied); }, end_of_turn_ids_,
+      vocab_size_,
       LocalRolloutOptions{
           .tokenizer = tokenizer_,
           .kv_memory = {.budget_bytes = config_.budget_bytes - weight_bytes(student_),

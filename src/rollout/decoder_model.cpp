@@ -199,7 +199,7 @@ DecoderModel make_decoder_model(const ModelConfig& config, const FindTensor& fin
   return Builder(config, find, adapter).build();
 }
 
-DecoderModel make_decoder_model(model::CausalLm& model) {
+DecoderModel make_decoder_model(model::CausalLm& model, TrainedWeights trained) {
   // Frozen models list no parameters, and may hold blocks only.
   AURUM_CHECK(!model.parameters().empty(), "a frozen model generates from its checkpoint");
   std::map<std::string, at::Tensor> parameters;
@@ -208,9 +208,12 @@ DecoderModel make_decoder_model(model::CausalLm& model) {
   }
   const auto find = [&](const std::string& name) -> std::optional<MemoryTensor> {
     const auto found = parameters.find(name);
-    const at::Tensor tensor = found == parameters.end() ? model.frozen_tensor(name) : found->second;
+    const bool trains = found != parameters.end();
+    const at::Tensor tensor = trains ? found->second : model.frozen_tensor(name);
     if (!tensor.defined()) return std::nullopt;
-    return memory_of(tensor.detach().cpu(), name);
+    const bool copies = trains && trained == TrainedWeights::kCopied;
+    return memory_of(
+        tensor.detach().to(at::kCPU, tensor.scalar_type(), /*non_blocking=*/false, copies), name);
   };
   return make_decoder_model(model.config(), find, model.adapter_config());
 }

@@ -30,9 +30,14 @@ using FindTensor = std::function<std::optional<MemoryTensor>(const std::string& 
 DecoderModel make_decoder_model(const weights::ModelConfig& config, const FindTensor& find,
                                 const weights::LoraConfig* adapter = nullptr);
 
+// What a decoder shares with the model that trains, where it does not pack.
+enum class TrainedWeights { kShared, kCopied };
+
 // A trainable model's own weights and adapter, as they are now: packed (once more the memory of
-// bfloat16 weights), or as views.
-DecoderModel make_decoder_model(model::CausalLm& model);
+// bfloat16 weights), or as views. With kCopied nothing that trains is shared, so that the decoder
+// keeps these weights while the model goes on; what is frozen always is.
+DecoderModel make_decoder_model(model::CausalLm& model,
+                                TrainedWeights trained = TrainedWeights::kShared);
 
 // Straight from files: tensors that are stored in the wanted dtype are used, or packed, where they
 // are mapped; everything else (GGUF blocks too) is expanded first, one fused product at a time.
