@@ -7,18 +7,18 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "model/kernels/bfloat16.h"
-#include "model/kernels/pointwise.h"
+#include "kernels/bfloat16.h"
+#include "kernels/pointwise.h"
 
 namespace aurum::rollout {
 
 namespace {
 
-using model::WeightMatrix;
+using kernels::WeightMatrix;
 using weights::ModelConfig;
 
-model::AttentionShape shape_of(const ModelConfig& config) {
-  model::AttentionShape shape;
+kernels::AttentionShape shape_of(const ModelConfig& config) {
+  kernels::AttentionShape shape;
   shape.num_heads = config.num_heads;
   shape.num_kv_heads = config.num_kv_heads;
   shape.head_dim = config.head_dim;
@@ -27,7 +27,7 @@ model::AttentionShape shape_of(const ModelConfig& config) {
 }
 
 float round_if(bool is_bfloat16, float value) {
-  return is_bfloat16 ? model::to_float(model::to_bfloat16(value)) : value;
+  return is_bfloat16 ? kernels::to_float(kernels::to_bfloat16(value)) : value;
 }
 
 void add_row(const WeightMatrix& matrix, std::int64_t row, float scale, float* out) {
@@ -35,7 +35,7 @@ void add_row(const WeightMatrix& matrix, std::int64_t row, float scale, float* o
   for (std::int64_t i = 0; i < matrix.cols; ++i) {
     const float value =
         matrix.is_bfloat16
-            ? model::to_float(static_cast<const model::BFloat16*>(matrix.data)[first + i])
+            ? kernels::to_float(static_cast<const kernels::BFloat16*>(matrix.data)[first + i])
             : static_cast<const float*>(matrix.data)[first + i];
     out[i] += value * scale;
   }
@@ -52,8 +52,8 @@ void add_low_rank(const LowRankWeights& part, const std::vector<float>& input, s
                   std::int64_t first, std::int64_t stride, std::vector<float>& out) {
   std::vector<float> inner(static_cast<std::size_t>(batch * part.a.rows));
   std::vector<float> added(static_cast<std::size_t>(batch * part.b.rows));
-  model::linear({&part.a, 1}, input.data(), batch, inner.data());
-  model::linear({&part.b, 1}, inner.data(), batch, added.data());
+  kernels::linear({&part.a, 1}, input.data(), batch, inner.data());
+  kernels::linear({&part.b, 1}, inner.data(), batch, added.data());
   for (std::int64_t t = 0; t < batch; ++t) {
     const float* from = added.data() + t * part.b.rows;
     float* to = out.data() + t * stride + first;
@@ -71,7 +71,7 @@ std::int64_t product(const LinearGroup& group, const std::vector<float>& input, 
   } else {
     std::vector<WeightMatrix> views;
     for (const LinearWeights& part : group.parts) views.push_back(part.view());
-    model::linear(views, input.data(), batch, out.data());
+    kernels::linear(views, input.data(), batch, out.data());
   }
   std::int64_t first = 0;
   for (const LinearWeights& part : group.parts) {
@@ -93,10 +93,10 @@ void activate(const ModelConfig& config, const float* gate, const float* up, std
     }
     return;
   }
-  model::activate(config.activation == weights::Activation::kSilu
-                      ? model::PointwiseActivation::kSilu
-                      : model::PointwiseActivation::kGeluTanh,
-                  gate, up, width, out);
+  kernels::activate(config.activation == weights::Activation::kSilu
+                        ? kernels::PointwiseActivation::kSilu
+                        : kernels::PointwiseActivation::kGeluTanh,
+                    gate, up, width, out);
 }
 
 struct Route {
@@ -142,7 +142,7 @@ Decoder::Decoder(DecoderModel model) : model_(std::move(model)), shape_(shape_of
       2;
 }
 
-model::KvCache Decoder::make_cache(std::int64_t capacity) const {
+kernels::KvCache Decoder::make_cache(std::int64_t capacity) const {
   return {shape_, model_.config.num_layers, capacity, model_.is_bfloat16};
 }
 
@@ -234,7 +234,7 @@ void Decoder::run_attention(std::size_t index, std::span<const DecodeToken> toke
   const std::int64_t query_size = shape_.num_heads * shape_.head_dim;
   scratch_.attended.resize(static_cast<std::size_t>(batch * query_size));
   const std::int64_t window = config.sliding_window.empty() ? 0 : config.sliding_window[index];
-  model::AttentionShape shape = shape_;
+  kernels::AttentionShape shape = shape_;
   shape.scale =
       static_cast<float>(weights::attention_scale(config, static_cast<std::int64_t>(index)));
   shape.sinks = model_.layers[index].sinks.empty() ? nullptr : model_.layers[index].sinks.data();
@@ -245,10 +245,10 @@ void Decoder::run_attention(std::size_t index, std::span<const DecodeToken> toke
                  thread_local std::vector<float> scores;
                  for (std::int64_t item = begin; item < end; ++item) {
                    const std::int64_t t = item / shape_.num_kv_heads;
-                   model::attend(shape, *tokens[t].cache, static_cast<std::int64_t>(index),
-                                 item % shape_.num_kv_heads, tokens[t].position, window,
-                                 scratch_.qkv.data() + t * stride,
-                                 scratch_.attended.data() + t * query_size, scores);
+                   kernels::attend(shape, *tokens[t].cache, static_cast<std::int64_t>(index),
+                                   item % shape_.num_kv_heads, tokens[t].position, window,
+                                   scratch_.qkv.data() + t * stride,
+                                   scratch_.attended.data() + t * query_size, scores);
                  }
                });
 }
@@ -363,10 +363,10 @@ void Decoder::norm_row(const NormWeights& norm, std::int64_t size, const float* 
                        float* out) const {
   const auto eps = static_cast<float>(model_.config.norm_eps);
   if (model_.config.layer_norm) {
-    model::layer_norm(in, norm.weight.data(), norm.bias.empty() ? nullptr : norm.bias.data(), eps,
-                      size, out);
+    kernels::layer_norm(in, norm.weight.data(), norm.bias.empty() ? nullptr : norm.bias.data(), eps,
+                        size, out);
   } else {
-    model::rms_norm(in, norm.weight.data(), eps, size, out);
+    kernels::rms_norm(in, norm.weight.data(), eps, size, out);
   }
 }
 

@@ -6,9 +6,9 @@
 #include <span>
 #include <vector>
 
-#include "model/kernels/attention.h"
-#include "model/kernels/linear.h"
-#include "model/kernels/packed_linear.h"
+#include "kernels/attention.h"
+#include "kernels/linear.h"
+#include "kernels/packed_linear.h"
 #include "model/layers/rotary_frequencies.h"
 #include "weights/model_config.h"
 
@@ -21,19 +21,19 @@ struct NormWeights {
 
 // An adapter's correction of a matrix: scale * b a, borrowed.
 struct LowRankWeights {
-  model::WeightMatrix a, b;  // [rank, cols] and [rows, rank]
+  kernels::WeightMatrix a, b;  // [rank, cols] and [rows, rank]
   float scale = 1.0f;
 };
 
 // A borrowed matrix with an owned float32 copy of its bias.
 struct LinearWeights {
-  model::WeightMatrix matrix;
+  kernels::WeightMatrix matrix;
   std::vector<float> bias;
   std::optional<LowRankWeights> low_rank;
   std::shared_ptr<const void> owner;  // of the matrix
 
-  model::WeightMatrix view() const {
-    model::WeightMatrix with_bias = matrix;
+  kernels::WeightMatrix view() const {
+    kernels::WeightMatrix with_bias = matrix;
     with_bias.bias = bias.empty() ? nullptr : bias.data();
     return with_bias;
   }
@@ -43,7 +43,7 @@ struct LinearWeights {
 struct LinearGroup {
   std::vector<LinearWeights> parts;
   // Runs in the place of the parts, which then have no data; null where nothing can be packed.
-  std::shared_ptr<const model::PackedLinear> packed;
+  std::shared_ptr<const kernels::PackedLinear> packed;
 
   std::int64_t num_rows() const;
 };
@@ -68,7 +68,7 @@ struct DecoderLayer {
 struct DecoderModel {
   weights::ModelConfig config;
   bool is_bfloat16 = false;
-  model::WeightMatrix embedding, positions;  // positions: data is null without learned ones
+  kernels::WeightMatrix embedding, positions;  // positions: data is null without learned ones
   LinearGroup head;
   std::vector<DecoderLayer> layers;
   NormWeights final_norm;
@@ -80,7 +80,7 @@ struct DecoderModel {
 struct DecodeToken {
   std::int32_t id = 0;
   std::int64_t position = 0;
-  model::KvCache* cache = nullptr;
+  kernels::KvCache* cache = nullptr;
   std::int64_t row_length = 0;  // chooses the rotary factors where they depend on the length
   bool wants_logits = false;
 };
@@ -99,7 +99,7 @@ class Decoder {
     if (!model_.positions.data) return std::nullopt;
     return model_.positions.rows;
   }
-  model::KvCache make_cache(std::int64_t capacity) const;
+  kernels::KvCache make_cache(std::int64_t capacity) const;
   // Sequences whose key changes must be run again from the start.
   std::int64_t rotary_key(std::int64_t length) const;
   // Returns [tokens that want logits, vocab_size], float32; valid until the next step.
@@ -129,7 +129,7 @@ class Decoder {
   std::span<float> run_head(std::span<const DecodeToken> tokens);
 
   DecoderModel model_;
-  model::AttentionShape shape_;
+  kernels::AttentionShape shape_;
   std::int64_t rotary_dim_ = 0;
   Scratch scratch_;
 };

@@ -4,19 +4,19 @@
 #include <utility>
 
 #include "base/error.h"
+#include "kernels/bfloat16.h"
 #include "model/families/tensor_names.h"
-#include "model/kernels/bfloat16.h"
 
 namespace aurum::rollout {
 
 namespace {
 
-using model::BFloat16;
-using model::WeightMatrix;
+using kernels::BFloat16;
+using kernels::WeightMatrix;
 using weights::ModelConfig;
 
 float value_at(const MemoryTensor& tensor, std::int64_t index) {
-  return tensor.is_bfloat16 ? model::to_float(static_cast<const BFloat16*>(tensor.data)[index])
+  return tensor.is_bfloat16 ? kernels::to_float(static_cast<const BFloat16*>(tensor.data)[index])
                             : static_cast<const float*>(tensor.data)[index];
 }
 
@@ -130,10 +130,10 @@ class Builder {
   // One fused product, packed if that is of use.
   static LinearGroup group(std::vector<LinearWeights> parts) {
     LinearGroup group{.parts = std::move(parts), .packed = nullptr};
-    if (!model::PackedLinear::can_pack(group.parts.front().matrix)) return group;
+    if (!kernels::PackedLinear::can_pack(group.parts.front().matrix)) return group;
     std::vector<WeightMatrix> views;
     for (const LinearWeights& part : group.parts) views.push_back(part.view());
-    group.packed = std::make_shared<const model::PackedLinear>(views);
+    group.packed = std::make_shared<const kernels::PackedLinear>(views);
     for (LinearWeights& part : group.parts) {
       part.matrix.data = nullptr;
       part.owner.reset();

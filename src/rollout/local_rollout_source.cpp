@@ -29,7 +29,7 @@ struct LocalRolloutSource::Sequence {
   std::vector<std::int32_t> ids;
   std::int64_t max_new_tokens;
   RandomStream random;
-  model::KvCache cache;
+  kernels::KvCache cache;
   std::int64_t rotary_key;
   std::shared_ptr<const std::vector<float>> first_logits;  // after what run_from_start ran
   bool is_rerun = false;  // made room before: it starts behind its prompt
@@ -173,7 +173,7 @@ bool LocalRolloutSource::grow(Batch& batch, Sequence& sequence) {
   if (length <= before) return true;
   const std::int64_t added = KvPool::whole_blocks(length) - before;
   if (!batch.pool.take(added)) return false;
-  model::KvCache larger = decoder().make_cache(before + added);
+  kernels::KvCache larger = decoder().make_cache(before + added);
   larger.copy_prefix(sequence.cache, before);
   sequence.cache = std::move(larger);
   return true;
@@ -241,7 +241,7 @@ std::int64_t LocalRolloutSource::longest(const RolloutRequest& request) {
 
 std::int64_t LocalRolloutSource::bytes_per_position() {
   const weights::ModelConfig& config = decoder().config();
-  model::AttentionShape shape;
+  kernels::AttentionShape shape;
   shape.head_dim = config.head_dim;
   const std::int64_t value_bytes = decoder().make_cache(0).is_bfloat16() ? 2 : 4;
   return 2 * config.num_layers * config.num_kv_heads * shape.padded_head_dim() * value_bytes;

@@ -5,7 +5,7 @@
 #include <functional>
 
 #include "base/error.h"
-#include "model/kernels/attention.h"
+#include "kernels/attention.h"
 
 namespace aurum::rollout {
 
@@ -105,7 +105,7 @@ std::int32_t sample_token(std::span<float> logits, const SamplingParams& params,
   float threshold = 0;  // weights below it are cut
   // Dividing by a denormal temperature must not make the largest logit a NaN.
   const float temperature = std::max(static_cast<float>(params.temperature), 1e-30f);
-  double total = model::exponentiate(logits.data(), count, *largest, temperature);
+  double total = kernels::exponentiate(logits.data(), count, *largest, temperature);
   if (params.top_k > 0 && params.top_k < count) {
     threshold = top_k_threshold(logits, params.top_k);
     total = 0;

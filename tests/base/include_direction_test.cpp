@@ -14,21 +14,23 @@ namespace fs = std::filesystem;
 
 const std::map<std::string, std::set<std::string>> kMayUse = {
     {"base", {}},
+    {"kernels", {"base"}},
     {"config", {"base"}},
     {"hub", {"base"}},
     {"telemetry", {"base"}},
     {"text", {"base"}},
     {"weights", {"base"}},
     {"data", {"base", "text"}},
-    {"model", {"base", "weights"}},
-    {"rollout", {"base", "telemetry", "text", "model", "weights"}},
-    {"loss", {"base", "text"}},
-    {"train", {"base", "telemetry", "text", "weights", "data", "model", "rollout", "loss"}},
-    {"serve", {"base", "telemetry", "text", "weights", "model", "rollout"}},
+    {"model", {"base", "kernels", "weights"}},
+    {"rollout", {"base", "kernels", "telemetry", "text", "model", "weights"}},
+    {"loss", {"base", "kernels", "text"}},
+    {"train",
+     {"base", "kernels", "telemetry", "text", "weights", "data", "model", "rollout", "loss"}},
+    {"serve", {"base", "kernels", "telemetry", "text", "weights", "model", "rollout"}},
     {"report", {"base", "telemetry"}},
     {"cli",
-     {"base", "config", "hub", "telemetry", "text", "weights", "data", "model", "rollout", "loss",
-      "train", "serve", "report"}},
+     {"base", "kernels", "config", "hub", "telemetry", "text", "weights", "data", "model",
+      "rollout", "loss", "train", "serve", "report"}},
 };
 
 TEST(IncludeDirection, EveryFolderUsesOnlyLowerLayers) {

@@ -3,9 +3,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "model/kernels/gated_unit.h"
-#include "model/kernels/rms_norm.h"
-#include "model/kernels/row_attention.h"
+#include "kernels/gated_unit.h"
+#include "kernels/rms_norm.h"
+#include "kernels/row_attention.h"
 #include "model/layers/attention.h"
 #include "model/layers/gated_activation.h"
 #include "model/layers/norm.h"
@@ -154,25 +154,25 @@ TEST(GatedActivation, AgreesInValuesAndGradients) {
 TEST(RowKernels, AgreeAcrossInstructionSets) {
   at::manual_seed(8);
   const std::vector<std::int64_t> row_offsets = {0, 5, 100};
-  const RowAttention shape{.num_heads = 4,
-                           .num_kv_heads = 2,
-                           .head_dim = 12,
-                           .scale = 0.3F,
-                           .window = 30,
-                           .row_offsets = row_offsets};
+  const kernels::RowAttention shape{.num_heads = 4,
+                                    .num_kv_heads = 2,
+                                    .head_dim = 12,
+                                    .scale = 0.3F,
+                                    .window = 30,
+                                    .row_offsets = row_offsets};
   const at::Tensor qkv = at::randn({100, 96}), dout = at::randn({100, 48});
-  const auto run = [&](InstructionSet set) {
+  const auto run = [&](kernels::InstructionSet set) {
     at::Tensor out = at::empty({100, 48}), sums = at::empty({100, 4}), dqkv = at::empty({100, 96});
-    attend_rows(shape, qkv.const_data_ptr<float>(), out.mutable_data_ptr<float>(),
-                sums.mutable_data_ptr<float>(), set);
-    attend_rows_backward(shape, qkv.const_data_ptr<float>(), out.const_data_ptr<float>(),
-                         sums.const_data_ptr<float>(), dout.const_data_ptr<float>(),
-                         dqkv.mutable_data_ptr<float>(), set);
+    kernels::attend_rows(shape, qkv.const_data_ptr<float>(), out.mutable_data_ptr<float>(),
+                         sums.mutable_data_ptr<float>(), set);
+    kernels::attend_rows_backward(shape, qkv.const_data_ptr<float>(), out.const_data_ptr<float>(),
+                                  sums.const_data_ptr<float>(), dout.const_data_ptr<float>(),
+                                  dqkv.mutable_data_ptr<float>(), set);
     return at::cat({out, dqkv}, 1);
   };
-  const at::Tensor expected = run(InstructionSet::kPlain);
-  for (int set = 1; set <= static_cast<int>(best_instruction_set()); ++set) {
-    EXPECT_LT(distance(run(static_cast<InstructionSet>(set)), expected), 1e-5) << set;
+  const at::Tensor expected = run(kernels::InstructionSet::kPlain);
+  for (int set = 1; set <= static_cast<int>(kernels::best_instruction_set()); ++set) {
+    EXPECT_LT(distance(run(static_cast<kernels::InstructionSet>(set)), expected), 1e-5) << set;
   }
 }
 

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/random_stream.h"
-#include "model/kernels/bfloat16.h"
+#include "kernels/bfloat16.h"
 #include "rollout/decoder_model.h"
 
 namespace aurum::rollout {
@@ -54,7 +54,7 @@ class ToyModel {
     halves.clear();
     for (std::int64_t i = 0; i < shape.first * shape.second; ++i) {
       floats.push_back(static_cast<float>(random.normal() * 0.4));
-      halves.push_back(model::to_bfloat16(floats.back()));
+      halves.push_back(kernels::to_bfloat16(floats.back()));
     }
     return MemoryTensor{
         .data = is_bfloat16_ ? static_cast<const void*>(halves.data()) : floats.data(),
@@ -80,7 +80,7 @@ class ToyModel {
   bool is_bfloat16_ = false;
   weights::ModelConfig config_;
   std::map<std::string, std::vector<float>> floats_;
-  std::map<std::string, std::vector<model::BFloat16>> halves_;
+  std::map<std::string, std::vector<kernels::BFloat16>> halves_;
 };
 
 RolloutRequest request_of(std::vector<std::int32_t> prompt, std::uint64_t stream,

@@ -4,7 +4,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.h"
-#include "model/kernels/row_attention.h"
+#include "kernels/row_attention.h"
 #include "model/layers/kernel_types.h"
 
 namespace aurum::model {
@@ -49,15 +49,16 @@ at::Tensor attend_row(const AttentionLayer& layer, const at::Tensor& q, const at
 }
 
 // The kernel's view of a layer; `sinks` and `row_offsets` must outlive it.
-RowAttention kernel_shape(const AttentionLayer& layer, const at::Tensor& cos, const at::Tensor& sin,
-                          const at::Tensor& sinks, const std::vector<std::int64_t>& row_offsets) {
-  RowAttention shape{.num_heads = layer.num_heads,
-                     .num_kv_heads = layer.num_kv_heads,
-                     .head_dim = layer.head_dim,
-                     .scale = static_cast<float>(layer.scale),
-                     .softcap = static_cast<float>(layer.softcap),
-                     .window = layer.window,
-                     .row_offsets = row_offsets};
+kernels::RowAttention kernel_shape(const AttentionLayer& layer, const at::Tensor& cos,
+                                   const at::Tensor& sin, const at::Tensor& sinks,
+                                   const std::vector<std::int64_t>& row_offsets) {
+  kernels::RowAttention shape{.num_heads = layer.num_heads,
+                              .num_kv_heads = layer.num_kv_heads,
+                              .head_dim = layer.head_dim,
+                              .scale = static_cast<float>(layer.scale),
+                              .softcap = static_cast<float>(layer.softcap),
+                              .window = layer.window,
+                              .row_offsets = row_offsets};
   if (sinks.defined()) shape.sinks = sinks.const_data_ptr<float>();
   if (cos.defined()) {
     shape.cos = cos.const_data_ptr<float>();
@@ -79,13 +80,14 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
                             const std::vector<std::int64_t>* row_offsets) {
     const RotaryTable table = rotary ? *rotary : RotaryTable{};
     const at::Tensor sinks = float_sinks(*layer);
-    const RowAttention shape = kernel_shape(*layer, table.cos, table.sin, sinks, *row_offsets);
+    const kernels::RowAttention shape =
+        kernel_shape(*layer, table.cos, table.sin, sinks, *row_offsets);
     at::Tensor out = at::empty({qkv.size(0), shape.out_stride()}, qkv.options());
     at::Tensor log_sums =
         at::empty({qkv.size(0), layer->num_heads}, qkv.options().dtype(at::kFloat));
     with_kernel_type(qkv, [&]<typename T>(T) {
-      attend_rows(shape, kernel_data<T>(qkv), mutable_kernel_data<T>(out),
-                  log_sums.mutable_data_ptr<float>());
+      kernels::attend_rows(shape, kernel_data<T>(qkv), mutable_kernel_data<T>(out),
+                           log_sums.mutable_data_ptr<float>());
     });
     context->save_for_backward({qkv, out, log_sums, table.cos, table.sin});
     context->saved_data["layer"] = reinterpret_cast<std::int64_t>(layer);
@@ -101,13 +103,13 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
         reinterpret_cast<const AttentionLayer*>(context->saved_data["layer"].toInt());
     AURUM_CHECK(!layer->sinks.defined(), "attention sinks have no gradient");
     const auto row_offsets = context->saved_data["row_offsets"].toIntVector();
-    const RowAttention shape = kernel_shape(*layer, saved[3], saved[4], {}, row_offsets);
+    const kernels::RowAttention shape = kernel_shape(*layer, saved[3], saved[4], {}, row_offsets);
     const at::Tensor dout = gradients[0].contiguous();
     at::Tensor dqkv = at::empty_like(qkv);
     with_kernel_type(qkv, [&]<typename T>(T) {
-      attend_rows_backward(shape, kernel_data<T>(qkv), kernel_data<T>(out),
-                           log_sums.const_data_ptr<float>(), kernel_data<T>(dout),
-                           mutable_kernel_data<T>(dqkv));
+      kernels::attend_rows_backward(shape, kernel_data<T>(qkv), kernel_data<T>(out),
+                                    log_sums.const_data_ptr<float>(), kernel_data<T>(dout),
+                                    mutable_kernel_data<T>(dqkv));
     });
     return {dqkv, at::Tensor(), at::Tensor(), at::Tensor()};
   }

@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "model/kernels/gated_unit.h"
+#include "kernels/gated_unit.h"
 #include "model/layers/kernel_types.h"
 
 namespace aurum::model {
@@ -21,10 +21,10 @@ at::Tensor clamped_swiglu(const weights::ClampedSwiglu& clamp, const at::Tensor&
   return (near_up + 1) * (low_gate * at::sigmoid(low_gate * clamp.alpha));
 }
 
-PointwiseActivation kernel_kind(std::int64_t kind) {
+kernels::PointwiseActivation kernel_kind(std::int64_t kind) {
   return static_cast<weights::Activation>(kind) == weights::Activation::kSilu
-             ? PointwiseActivation::kSilu
-             : PointwiseActivation::kGeluTanh;
+             ? kernels::PointwiseActivation::kSilu
+             : kernels::PointwiseActivation::kGeluTanh;
 }
 
 class GatedUnitFunction : public torch::autograd::Function<GatedUnitFunction> {
@@ -34,8 +34,8 @@ class GatedUnitFunction : public torch::autograd::Function<GatedUnitFunction> {
     const std::int64_t rows = gate_up.size(0), size = gate_up.size(1) / 2;
     at::Tensor out = at::empty({rows, size}, gate_up.options());
     with_kernel_type(gate_up, [&]<typename T>(T) {
-      gated_unit(kernel_kind(kind), kernel_data<T>(gate_up), rows, size,
-                 mutable_kernel_data<T>(out));
+      kernels::gated_unit(kernel_kind(kind), kernel_data<T>(gate_up), rows, size,
+                          mutable_kernel_data<T>(out));
     });
     context->save_for_backward({gate_up});
     context->saved_data["kind"] = kind;
@@ -48,9 +48,9 @@ class GatedUnitFunction : public torch::autograd::Function<GatedUnitFunction> {
     const at::Tensor dout = gradients[0].contiguous();
     at::Tensor result = at::empty_like(gate_up);
     with_kernel_type(gate_up, [&]<typename T>(T) {
-      gated_unit_backward(kernel_kind(context->saved_data["kind"].toInt()), kernel_data<T>(gate_up),
-                          kernel_data<T>(dout), dout.size(0), dout.size(1),
-                          mutable_kernel_data<T>(result));
+      kernels::gated_unit_backward(kernel_kind(context->saved_data["kind"].toInt()),
+                                   kernel_data<T>(gate_up), kernel_data<T>(dout), dout.size(0),
+                                   dout.size(1), mutable_kernel_data<T>(result));
     });
     return {result, at::Tensor()};
   }

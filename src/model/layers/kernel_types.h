@@ -2,7 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "model/kernels/bfloat16.h"
+#include "kernels/bfloat16.h"
 
 // Between tensors and the kernels, which know float and BFloat16 memory only.
 namespace aurum::model {
@@ -11,7 +11,7 @@ namespace aurum::model {
 template <typename Body>
 void with_kernel_type(const at::Tensor& tensor, const Body& body) {
   if (tensor.scalar_type() == at::kBFloat16) {
-    body(BFloat16{});
+    body(kernels::BFloat16{});
   } else {
     body(float{});
   }

@@ -6,7 +6,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.h"
-#include "model/kernels/rms_norm.h"
+#include "kernels/rms_norm.h"
 #include "model/layers/kernel_types.h"
 
 namespace aurum::model {
@@ -25,7 +25,8 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 template <typename T>
-RmsNormRows<T> kernel_shape(const at::Tensor& x, const at::Tensor& weight, const NormKind& kind) {
+kernels::RmsNormRows<T> kernel_shape(const at::Tensor& x, const at::Tensor& weight,
+                                     const NormKind& kind) {
   return {.rows = x.numel() / weight.numel(),
           .size = weight.numel(),
           .weight = kernel_data<T>(weight),
@@ -41,7 +42,7 @@ void with_norm_types(const at::Tensor& x, const at::Tensor& weight, const Body& 
     with_kernel_type(x, [&]<typename T>(T) { body(T{}, T{}); });
   } else {
     AURUM_CHECK(x.scalar_type() == at::kFloat && weight.scalar_type() == at::kBFloat16);
-    body(float{}, BFloat16{});
+    body(float{}, kernels::BFloat16{});
   }
 }
 
@@ -55,10 +56,10 @@ class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
     at::Tensor out = at::empty(x.sizes(), weight.options()), sum = branch ? at::empty_like(x) : x;
     at::Tensor inverse_rms = at::empty({x.numel() / weight.numel()}, x.options().dtype(at::kFloat));
     with_norm_types(x, weight, [&]<typename S, typename T>(S, T) {
-      rms_norm_rows(kernel_shape<T>(x, weight, *kind), kernel_data<S>(x),
-                    branch ? kernel_data<T>(*branch) : nullptr,
-                    branch ? mutable_kernel_data<S>(sum) : nullptr, mutable_kernel_data<T>(out),
-                    inverse_rms.mutable_data_ptr<float>());
+      kernels::rms_norm_rows(kernel_shape<T>(x, weight, *kind), kernel_data<S>(x),
+                             branch ? kernel_data<T>(*branch) : nullptr,
+                             branch ? mutable_kernel_data<S>(sum) : nullptr,
+                             mutable_kernel_data<T>(out), inverse_rms.mutable_data_ptr<float>());
     });
     context->save_for_backward({sum, weight, inverse_rms});
     context->saved_data["kind"] = reinterpret_cast<std::int64_t>(kind);
@@ -83,14 +84,14 @@ class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
     with_norm_types(x, weight, [&]<typename S, typename T>(S, T) {
       const bool rounds_branch = has_branch && !std::is_same_v<S, T>;
       if (rounds_branch) dbranch = at::empty(x.sizes(), weight.options());
-      const RmsNormGradients<S, T> rows{
+      const kernels::RmsNormGradients<S, T> rows{
           .out = kernel_data<T>(dout),
           .sum = dsum.defined() ? kernel_data<S>(dsum) : nullptr,
           .x = mutable_kernel_data<S>(dx),
           .branch = rounds_branch ? mutable_kernel_data<T>(dbranch) : nullptr,
           .weight = dweight.mutable_data_ptr<float>()};
-      rms_norm_rows_backward(kernel_shape<T>(x, weight, *kind), kernel_data<S>(x),
-                             inverse_rms.const_data_ptr<float>(), rows);
+      kernels::rms_norm_rows_backward(kernel_shape<T>(x, weight, *kind), kernel_data<S>(x),
+                                      inverse_rms.const_data_ptr<float>(), rows);
     });
     return {dx, has_branch ? dbranch : at::Tensor(), dweight.to(weight.scalar_type()),
             at::Tensor()};

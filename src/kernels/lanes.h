@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "model/kernels/bfloat16.h"
-#include "model/kernels/instruction_set.h"
+#include "kernels/bfloat16.h"
+#include "kernels/instruction_set.h"
 
 // Sixteen values side by side, in GCC's vector notation: the compiler maps them to whatever
 // registers the function's target has. Only for use inside force-inlined kernel bodies.
-namespace aurum::model {
+namespace aurum::kernels {
 
 typedef float FloatLanes __attribute__((vector_size(64)));
 typedef std::int32_t IntLanes __attribute__((vector_size(64)));
@@ -66,4 +66,4 @@ AURUM_FORCE_INLINE void exp_lanes(FloatLanes& x) {
   x = p * power;
 }
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
-#include "model/kernels/instruction_set.h"
+#include "kernels/instruction_set.h"
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 struct AttentionShape {
   std::int64_t num_heads = 0, num_kv_heads = 0, head_dim = 0;
@@ -60,4 +60,4 @@ void attend(const AttentionShape& shape, const KvCache& cache, std::int64_t laye
 double exponentiate(float* values, std::int64_t count, float largest, float temperature,
                     InstructionSet set = best_instruction_set());
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

@@ -2,9 +2,9 @@
 
 #include <cstdint>
 
-#include "model/kernels/instruction_set.h"
+#include "kernels/instruction_set.h"
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 // out = x / rms(x) * weight over `size` values; out may be x. Statistics in float32.
 void rms_norm(const float* x, const float* weight, float eps, std::int64_t size, float* out,
@@ -20,4 +20,4 @@ enum class PointwiseActivation { kSilu, kGeluTanh };
 void activate(PointwiseActivation activation, const float* gate, const float* up, std::int64_t size,
               float* out, InstructionSet set = best_instruction_set());
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

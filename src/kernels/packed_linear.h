@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
-#include "model/kernels/linear.h"
-#include "model/kernels/pair_packing.h"
+#include "kernels/linear.h"
+#include "kernels/pair_packing.h"
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 // Fused parts of `linear`, copied once into the order in which pair_gemm reads them: for products
 // that are repeated for each token. Takes the memory of the parts once more, rounded up to 64 rows.
@@ -30,4 +30,4 @@ class PackedLinear {
   AlignedBuffer<Pair> packed_;
 };
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

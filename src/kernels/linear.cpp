@@ -1,14 +1,14 @@
-#include "model/kernels/linear.h"
+#include "kernels/linear.h"
 
 #include <algorithm>
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "model/kernels/bfloat16.h"
-#include "model/kernels/lanes.h"
-#include "model/kernels/pair_gemm.h"
+#include "kernels/bfloat16.h"
+#include "kernels/lanes.h"
+#include "kernels/pair_gemm.h"
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 namespace {
 
@@ -210,4 +210,4 @@ void linear(std::span<const WeightMatrix> parts, const float* input, std::int64_
   }
 }
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

@@ -1,14 +1,14 @@
-#include "model/kernels/rms_norm.h"
+#include "kernels/rms_norm.h"
 
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "base/parallel.h"
-#include "model/kernels/run_with.h"
-#include "model/kernels/typed_lanes.h"
+#include "kernels/run_with.h"
+#include "kernels/typed_lanes.h"
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 namespace {
 
@@ -156,4 +156,4 @@ AURUM_INSTANTIATE(BFloat16, BFloat16);
 AURUM_INSTANTIATE(float, BFloat16);
 #undef AURUM_INSTANTIATE
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

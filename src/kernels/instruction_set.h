@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 // Which vector instructions a kernel may use, from least to most.
 enum class InstructionSet { kPlain, kAvx2, kAvx512, kAvx512BFloat16 };
@@ -13,7 +13,7 @@ InstructionSet best_instruction_set();
 bool has_matrix_tiles();
 std::string_view instruction_set_name(InstructionSet set);
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels
 
 // The same C++ body is compiled once per instruction set: it is forced inline into one function
 // for each, and the function carries the target.

@@ -1,17 +1,17 @@
-#include "model/kernels/pair_packing.h"
+#include "kernels/pair_packing.h"
 
 #include <algorithm>
 #include <limits>
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "model/kernels/instruction_set.h"
+#include "kernels/instruction_set.h"
 
 #if AURUM_X86
 #include <immintrin.h>
 #endif
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 namespace {
 
@@ -225,4 +225,4 @@ PairRows transposed_rows_of(const BFloat16*, std::int64_t, std::int64_t, Aligned
 
 #endif
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

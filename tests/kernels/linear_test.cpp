@@ -1,13 +1,13 @@
-#include "model/kernels/linear.h"
+#include "kernels/linear.h"
 
 #include <algorithm>
 
 #include <gtest/gtest.h>
 
 #include "base/random_stream.h"
-#include "model/kernels/bfloat16.h"
+#include "kernels/bfloat16.h"
 
-namespace aurum::model {
+namespace aurum::kernels {
 namespace {
 
 std::vector<float> random_values(std::size_t count, std::uint64_t index) {
@@ -110,4 +110,4 @@ TEST_P(FusedPartsTest, StandSideBySide) {
 INSTANTIATE_TEST_SUITE_P(Dtypes, FusedPartsTest, testing::Bool());
 
 }  // namespace
-}  // namespace aurum::model
+}  // namespace aurum::kernels

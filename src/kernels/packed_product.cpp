@@ -1,14 +1,14 @@
-#include "model/kernels/packed_product.h"
+#include "kernels/packed_product.h"
 
 #include <algorithm>
 
-#include "model/kernels/lanes.h"
+#include "kernels/lanes.h"
 
 #if AURUM_X86
 #include <immintrin.h>
 #endif
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 namespace {
 
@@ -181,4 +181,4 @@ template void pack_columns(const BFloat16*, std::int64_t, std::int64_t, std::int
 template ProductFunction<float> choose_product(InstructionSet set);
 template ProductFunction<BFloat16> choose_product(InstructionSet set);
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

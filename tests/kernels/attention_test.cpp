@@ -1,4 +1,4 @@
-#include "model/kernels/attention.h"
+#include "kernels/attention.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,10 +6,10 @@
 #include <gtest/gtest.h>
 
 #include "base/random_stream.h"
-#include "model/kernels/bfloat16.h"
-#include "model/kernels/pointwise.h"
+#include "kernels/bfloat16.h"
+#include "kernels/pointwise.h"
 
-namespace aurum::model {
+namespace aurum::kernels {
 namespace {
 
 std::vector<float> random_values(std::int64_t count, std::uint64_t index) {
@@ -107,4 +107,4 @@ TEST(Pointwise, ActivationsMatchTheirFormulas) {
 }
 
 }  // namespace
-}  // namespace aurum::model
+}  // namespace aurum::kernels

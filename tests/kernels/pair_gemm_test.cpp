@@ -1,4 +1,4 @@
-#include "model/kernels/pair_gemm.h"
+#include "kernels/pair_gemm.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,9 +7,9 @@
 #include <gtest/gtest.h>
 
 #include "base/random_stream.h"
-#include "model/kernels/packed_linear.h"
+#include "kernels/packed_linear.h"
 
-namespace aurum::model {
+namespace aurum::kernels {
 namespace {
 
 std::vector<BFloat16> random_matrix(std::int64_t count, std::uint64_t index) {
@@ -142,4 +142,4 @@ TEST(PackedLinear, GivesTheBitsOfItsPartsForEveryBatch) {
 }
 
 }  // namespace
-}  // namespace aurum::model
+}  // namespace aurum::kernels

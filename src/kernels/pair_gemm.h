@@ -2,9 +2,9 @@
 
 #include <cstdint>
 
-#include "model/kernels/pair_packing.h"
+#include "kernels/pair_packing.h"
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 // True where pair_gemm runs: AVX-512 BF16.
 bool has_pair_gemm();
@@ -31,4 +31,4 @@ struct PairGemm {
 };
 void pair_gemm(const PairGemm& gemm);
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

@@ -2,11 +2,11 @@
 
 #include <cstdint>
 
-#include "model/kernels/bfloat16.h"
-#include "model/kernels/instruction_set.h"
-#include "model/kernels/pointwise.h"
+#include "kernels/bfloat16.h"
+#include "kernels/instruction_set.h"
+#include "kernels/pointwise.h"
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 // gate_up [rows, 2 * size] holds gate and up side by side; out [rows, size] = act(gate) * up, where
 // act(gate) is rounded to T first, as two operators would do.
@@ -20,4 +20,4 @@ void gated_unit_backward(PointwiseActivation activation, const T* gate_up, const
                          std::int64_t rows, std::int64_t size, T* gate_up_gradient,
                          InstructionSet set = best_instruction_set());
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

@@ -2,10 +2,10 @@
 
 #include <cstdint>
 
-#include "model/kernels/bfloat16.h"
-#include "model/kernels/instruction_set.h"
+#include "kernels/bfloat16.h"
+#include "kernels/instruction_set.h"
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 // RMS norm over many rows, with a residual sum in front and its gradient behind, in one pass each.
 template <typename T>
@@ -42,4 +42,4 @@ void rms_norm_rows_backward(const RmsNormRows<T>& norm, const S* x, const float*
                             const RmsNormGradients<S, T>& gradients,
                             InstructionSet set = best_instruction_set());
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

@@ -1,13 +1,13 @@
-#include "model/kernels/pointwise.h"
+#include "kernels/pointwise.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
-#include "model/kernels/lanes.h"
-#include "model/kernels/run_with.h"
+#include "kernels/lanes.h"
+#include "kernels/run_with.h"
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 namespace {
 
@@ -122,4 +122,4 @@ void activate(PointwiseActivation activation, const float* gate, const float* up
       });
 }
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

@@ -2,18 +2,18 @@
 // the softmax needs no running rescale. With P = softmax(S), S = scale q k^T (soft-capped):
 //   dV = P^T dO,  dP = dO V^T,  dS = P (dP - sum(dO O)) scale,  dQ = dS K,  dK = dS^T Q.
 
-#include "model/kernels/row_attention.h"
+#include "kernels/row_attention.h"
 
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "base/parallel.h"
-#include "model/kernels/packed_product.h"
-#include "model/kernels/run_with.h"
-#include "model/kernels/typed_lanes.h"
+#include "kernels/packed_product.h"
+#include "kernels/run_with.h"
+#include "kernels/typed_lanes.h"
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 namespace {
 
@@ -436,4 +436,4 @@ template void attend_rows_backward(const RowAttention&, const float*, const floa
 template void attend_rows_backward(const RowAttention&, const BFloat16*, const BFloat16*,
                                    const float*, const BFloat16*, BFloat16*, InstructionSet);
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

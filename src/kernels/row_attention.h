@@ -3,10 +3,10 @@
 #include <cstdint>
 #include <span>
 
-#include "model/kernels/bfloat16.h"
-#include "model/kernels/instruction_set.h"
+#include "kernels/bfloat16.h"
+#include "kernels/instruction_set.h"
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 // Causal attention over whole rows that lie end to end, for scoring and training. q and k are
 // rotated on the way in, so that nothing but qkv itself must be kept for the backward pass.
@@ -40,4 +40,4 @@ void attend_rows_backward(const RowAttention& attention, const T* qkv, const T* 
                           const float* log_sums, const T* out_gradient, T* qkv_gradient,
                           InstructionSet set = best_instruction_set());
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

@@ -2,11 +2,11 @@
 
 #include <cstdint>
 
-#include "model/kernels/bfloat16.h"
-#include "model/kernels/instruction_set.h"
+#include "kernels/bfloat16.h"
+#include "kernels/instruction_set.h"
 
 // Small matrix products out of the cache, the work horse of attention over whole rows.
-namespace aurum::model {
+namespace aurum::kernels {
 
 inline constexpr std::int64_t kColumnChunk = 16;  // columns that lie side by side when packed
 
@@ -48,4 +48,4 @@ using ProductFunction = void (*)(const PackedProduct<T>&);
 template <typename T>
 ProductFunction<T> choose_product(InstructionSet set);
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

@@ -1,12 +1,12 @@
-#include "model/kernels/packed_linear.h"
+#include "kernels/packed_linear.h"
 
 #include <algorithm>
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "model/kernels/pair_gemm.h"
+#include "kernels/pair_gemm.h"
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 namespace {
 
@@ -75,4 +75,4 @@ void PackedLinear::operator()(const float* input, std::int64_t batch, float* out
              .out_stride = rows_});
 }
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

@@ -1,4 +1,4 @@
-#include "model/kernels/pair_gemm.h"
+#include "kernels/pair_gemm.h"
 
 #include <algorithm>
 #include <array>
@@ -6,13 +6,13 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "model/kernels/instruction_set.h"
+#include "kernels/instruction_set.h"
 
 #if AURUM_X86
 #include <immintrin.h>
 #endif
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 bool has_pair_gemm() { return best_instruction_set() == InstructionSet::kAvx512BFloat16; }
 
@@ -232,4 +232,4 @@ void pair_gemm(const PairGemm&) { AURUM_CHECK(false, "no AVX-512 BF16 here"); }
 
 #endif
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

@@ -1,10 +1,10 @@
-#include "model/kernels/gated_unit.h"
+#include "kernels/gated_unit.h"
 
 #include "base/parallel.h"
-#include "model/kernels/run_with.h"
-#include "model/kernels/typed_lanes.h"
+#include "kernels/run_with.h"
+#include "kernels/typed_lanes.h"
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 namespace {
 
@@ -108,4 +108,4 @@ AURUM_INSTANTIATE(float);
 AURUM_INSTANTIATE(BFloat16);
 #undef AURUM_INSTANTIATE
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

@@ -1,9 +1,9 @@
 #pragma once
 
-#include "model/kernels/lanes.h"
+#include "kernels/lanes.h"
 
 // Sixteen values of float or bfloat16 memory as float lanes, and the rest of a row.
-namespace aurum::model {
+namespace aurum::kernels {
 
 AURUM_FORCE_INLINE void store_rounded(const FloatLanes& lanes, float* to) {
   store_lanes(lanes, to);
@@ -51,4 +51,4 @@ AURUM_FORCE_INLINE void store_some(const FloatLanes& lanes, std::int64_t count, 
   for (std::int64_t i = 0; i < count; ++i) to[i] = padded[i];
 }
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

@@ -1,10 +1,10 @@
-#include "model/kernels/instruction_set.h"
+#include "kernels/instruction_set.h"
 
 #if AURUM_X86
 #include <cpuid.h>
 #endif
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 namespace {
 
@@ -64,4 +64,4 @@ std::string_view instruction_set_name(InstructionSet set) {
   return "unknown";
 }
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

@@ -4,11 +4,11 @@
 #include <functional>
 
 #include "base/aligned_buffer.h"
-#include "model/kernels/bfloat16.h"
+#include "kernels/bfloat16.h"
 
 // The operands of pair_gemm in the order in which it reads them. A pair is two bfloat16 values that
 // are neighbours in the summed dimension, the first in the low half of a 32-bit word.
-namespace aurum::model {
+namespace aurum::kernels {
 
 using Pair = std::uint32_t;
 
@@ -54,4 +54,4 @@ PairRows rounded_rows_of(const float* matrix, std::int64_t rows, std::int64_t de
 PairRows transposed_rows_of(const BFloat16* matrix, std::int64_t depth, std::int64_t rows,
                             AlignedBuffer<Pair>& storage);
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

@@ -1,4 +1,4 @@
-#include "model/kernels/attention.h"
+#include "kernels/attention.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,10 +7,10 @@
 #include <span>
 
 #include "base/error.h"
-#include "model/kernels/bfloat16.h"
-#include "model/kernels/lanes.h"
+#include "kernels/bfloat16.h"
+#include "kernels/lanes.h"
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 namespace {
 
@@ -328,4 +328,4 @@ double exponentiate(float* values, std::int64_t count, float largest, float temp
   return exponentiate_plain(values, count, largest, inverse);
 }
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

@@ -4,9 +4,9 @@
 #include <span>
 #include <vector>
 
-#include "model/kernels/instruction_set.h"
+#include "kernels/instruction_set.h"
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 // Borrowed weights [rows, cols], row-major and dense, float32 or bfloat16. `bias` is null or
 // holds `rows` values.
@@ -31,4 +31,4 @@ void check_fused(std::span<const WeightMatrix> parts);
 void linear(std::span<const WeightMatrix> parts, const float* input, std::int64_t batch, float* out,
             InstructionSet set = best_instruction_set());
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

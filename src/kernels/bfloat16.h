@@ -3,7 +3,7 @@
 #include <bit>
 #include <cstdint>
 
-namespace aurum::model {
+namespace aurum::kernels {
 
 // The bits of a bfloat16: the upper half of a float32.
 using BFloat16 = std::uint16_t;
@@ -20,4 +20,4 @@ inline BFloat16 to_bfloat16(float value) {
   return static_cast<BFloat16>((bits + 0x7fffu + ((bits >> 16) & 1)) >> 16);
 }
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels

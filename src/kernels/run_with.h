@@ -1,10 +1,10 @@
 #pragma once
 
-#include "model/kernels/instruction_set.h"
+#include "kernels/instruction_set.h"
 
 // Runs a force-inlined body inside a function of the wanted instruction set, so that the same C++
 // is compiled once for each.
-namespace aurum::model {
+namespace aurum::kernels {
 
 template <typename Body>
 void run_plain(const Body& body) {
@@ -26,4 +26,4 @@ void run_with(InstructionSet set, const Body& body) {
   run_plain(body);
 }
 
-}  // namespace aurum::model
+}  // namespace aurum::kernels
