@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <map>
 #include <mutex>
 #include <unordered_map>
+#include <vector>
 
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
@@ -17,18 +17,18 @@ namespace {
 
 constexpr std::size_t kLarge = std::size_t{1} << 20;  // smaller blocks are the C library's
 
-// Large blocks by size, those in use and those that wait. Thread-safe.
+// Large blocks in use, and those that wait to be used again. Thread-safe.
 class BlockPool {
  public:
   explicit BlockPool(std::size_t limit) : limit_(limit) {}
 
   void* take(std::size_t size) {
     const std::lock_guard lock(mutex_);
-    const auto fit = waiting_.lower_bound(size);
     void* block = nullptr;
-    if (fit != waiting_.end() && fit->first <= size + size / 8) {
-      block = fit->second;
-      size = fit->first;
+    const auto fit = best_fit(size);
+    if (fit != waiting_.end()) {
+      block = fit->data;
+      size = fit->size;
       waiting_size_ -= size;
       waiting_.erase(fit);
     } else {
@@ -49,7 +49,7 @@ class BlockPool {
     const std::size_t size = found->second;
     in_use_.erase(found);
     used_size_ -= size;
-    waiting_.emplace(size, block);
+    waiting_.push_back({block, size});
     waiting_size_ += size;
     shrink_to(allowance(used_size_));
     return true;
@@ -61,25 +61,40 @@ class BlockPool {
   }
 
  private:
+  struct Block {
+    void* data;
+    std::size_t size;
+  };
+
   // What may wait while `used` bytes are in use.
   std::size_t allowance(std::size_t used) const {
     return std::max(limit_, most_used_ > used ? most_used_ - used : 0);
   }
 
-  // The smallest go first: they cost the least to get again.
-  void shrink_to(std::size_t size) {
-    while (waiting_size_ > size) {
-      const auto smallest = waiting_.begin();
-      std::free(smallest->second);
-      waiting_size_ -= smallest->first;
-      waiting_.erase(smallest);
+  // The smallest that is large enough, but not by more than an eighth.
+  std::vector<Block>::iterator best_fit(std::size_t size) {
+    auto best = waiting_.end();
+    for (auto block = waiting_.begin(); block != waiting_.end(); ++block) {
+      if (block->size < size || block->size > size + size / 8) continue;
+      if (best == waiting_.end() || block->size < best->size) best = block;
     }
+    return best;
+  }
+
+  // Those that have waited longest go first: their phase of the work may be over.
+  void shrink_to(std::size_t size) {
+    auto block = waiting_.begin();
+    for (; waiting_size_ > size; ++block) {
+      std::free(block->data);
+      waiting_size_ -= block->size;
+    }
+    waiting_.erase(waiting_.begin(), block);
   }
 
   const std::size_t limit_;
   std::mutex mutex_;
   std::size_t used_size_ = 0, most_used_ = 0, waiting_size_ = 0;
-  std::multimap<std::size_t, void*> waiting_;
+  std::vector<Block> waiting_;  // from the one that has waited longest
   std::unordered_map<void*, std::size_t> in_use_;
 };
 

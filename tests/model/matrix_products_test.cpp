@@ -70,5 +70,22 @@ TEST(KeepTensorMemory, GivesALargeBlockAgain) {
   EXPECT_EQ(smaller.sum().item<std::int64_t>(), kBytes - 1000);
 }
 
+// A large block of an earlier phase must not push out, again and again, what the present one needs.
+TEST(KeepTensorMemory, ForgetsWhatHasWaitedLongest) {
+  keep_tensor_memory();
+  constexpr std::int64_t kMebibyte = std::int64_t{1} << 20;
+  { const at::Tensor stale = at::empty({230 * kMebibyte}, at::kByte); }
+  for (int layer = 0; layer < 3; ++layer) {
+    at::Tensor a = at::empty({17 * kMebibyte}, at::kByte),
+               b = at::empty({53 * kMebibyte}, at::kByte);
+    if (layer > 1) {  // memory of the system would be zero
+      EXPECT_EQ(a[0].item<std::uint8_t>(), 1);
+      EXPECT_EQ(b[0].item<std::uint8_t>(), 2);
+    }
+    a[0] = 1;
+    b[0] = 2;
+  }
+}
+
 }  // namespace
 }  // namespace aurum::model
