@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "rollout/decoder.h"
+
 namespace aurum::rollout {
 
 // How the keys and values of running sequences get their memory.
@@ -13,6 +15,14 @@ struct KvMemory {
   // later, from where it was.
   bool is_paged = false;
 };
+
+// What one position takes in a cache of Decoder::make_cache(), over all layers.
+inline std::int64_t kv_bytes_per_position(const DecoderModel& model) {
+  const kernels::AttentionShape shape{.head_dim = model.config.head_dim};
+  const std::int64_t value_bytes = model.is_bfloat16 ? 2 : 4;
+  return 2 * model.config.num_layers * model.config.num_kv_heads * shape.padded_head_dim() *
+         value_bytes;
+}
 
 // Keeps count of positions of keys and values in use.
 class KvPool {

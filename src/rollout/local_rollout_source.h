@@ -2,15 +2,13 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "model/causal_lm.h"
 #include "rollout/decoder.h"
-#include "rollout/guided/token_guide.h"
+#include "rollout/guided/guide_cache.h"
 #include "rollout/kv_pool.h"
 #include "rollout/rollout_source.h"
 
@@ -54,34 +52,16 @@ class LocalRolloutSource : public RolloutSource {
   std::vector<float> next_token_logits(std::span<const std::int32_t> ids);
 
  private:
-  struct Sequence;
-  struct Batch;
-
   Decoder& decoder();
-  void check_request(const RolloutRequest& request);
-  std::int64_t room_for(const RolloutRequest& request);
-  TokenGuide* guide_for(const std::string& regex);
-  std::int64_t longest(const RolloutRequest& request);
-  std::int64_t bytes_per_position();
-  Sequence new_sequence(const RolloutRequest& request, std::size_t index, std::int64_t capacity);
-  bool admit_next(Batch& batch);
-  void make_room(Batch& batch, std::size_t& num_running);
-  bool grow(Batch& batch, Sequence& sequence);
-  bool deliver(Batch& batch, const Sequence& sequence) const;
-  void start(std::span<Sequence> sequences, std::size_t num_running);
-  void run_from_start(std::span<Sequence* const> sequences);
-  void advance(std::span<Sequence> active);
-  void step_together(std::vector<Sequence*>& sequences);
-  void consult_guide(Sequence& sequence) const;
-  void draw(Sequence& sequence, std::span<float> logits) const;
+  void check(const RolloutRequest& request);
   bool is_end_of_turn(std::int32_t id) const;
 
   std::function<DecoderModel()> make_model_;
   std::vector<std::int32_t> end_of_turn_ids_;
   std::int64_t vocab_size_;
-  LocalRolloutOptions options_;
-  std::shared_ptr<const GuideTokens> guide_tokens_;            // made when they are needed
-  std::map<std::string, std::unique_ptr<TokenGuide>> guides_;  // by regex
+  KvMemory kv_memory_;
+  GuideCache guides_;
+  std::int64_t kv_bytes_per_position_ = 0;  // known with the decoder
   std::int64_t peak_kv_bytes_ = 0;
   std::unique_ptr<Decoder> decoder_;  // made when it is needed
 };
