@@ -170,7 +170,7 @@ void linear_of_pairs(std::span<const WeightMatrix> parts, const float* input, st
                .columns = part.rows,
                .depth = cols,
                .a = a,
-               .pack = rows_as_columns(static_cast<const BFloat16*>(part.data), part.rows, cols),
+               .panels = rows_as_columns(static_cast<const BFloat16*>(part.data), part.rows, cols),
                .bias = part.bias,
                .out = out,
                .out_stride = width});

@@ -29,7 +29,7 @@ constexpr std::int64_t kVector = 16;               // float32 sums in a register
 constexpr int kVectors = 4;                        // registers across a panel
 constexpr int kMostRows = 6;                       // of A in a tile: 6 x 4 sums in 32 registers
 constexpr std::int64_t kBlockPairs = 768;          // of a panel: 192 KiB, in the second cache
-constexpr std::int64_t kBlockRows = 1536;          // of A that run along a panel before the next
+constexpr std::int64_t kBlockRows = 2048;          // of A that run along a panel before the next
 constexpr std::int64_t kLeastRowsToPrefetch = 13;  // fewer are done before the next panel is here
 static_assert(kVectors * kVector == kPanelColumns);
 
@@ -113,10 +113,36 @@ constexpr auto tile_functions(std::index_sequence<kCounts...>) {
 }
 constexpr auto kTileFunctions = tile_functions(std::make_index_sequence<kMostRows>());
 
+// Brings what a later block will be packed from to the second cache, some lines after each tile:
+// read when it is packed, each of its rows would wait for the memory.
+class RegionPrefetch {
+ public:
+  RegionPrefetch() = default;
+  explicit RegionPrefetch(const PanelRegion& region)
+      : region_(region), lines_per_row_((region.row_bytes + kLine - 1) / kLine) {}
+
+  // Called with `done` growing to `all`.
+  void advance(std::int64_t done, std::int64_t all) {
+    const std::int64_t until = region_.rows * lines_per_row_ * done / all;
+    for (; next_ < until; ++next_) {
+      const std::int64_t row = next_ / lines_per_row_, line = next_ % lines_per_row_;
+      const std::uintptr_t address =
+          region_.address + static_cast<std::uintptr_t>(row * region_.stride + line * kLine);
+      _mm_prefetch(reinterpret_cast<const char*>(address), _MM_HINT_T1);
+    }
+  }
+
+ private:
+  static constexpr std::int64_t kLine = 64;
+
+  PanelRegion region_;
+  std::int64_t lines_per_row_ = 0, next_ = 0;
+};
+
 // Rows [begin, end) of A along one block of a panel, in tiles of nearly equal size: one of a single
 // row would leave the pipeline empty.
 void run_rows(const PairGemm& gemm, Tile tile, std::int64_t first, std::int64_t begin,
-              std::int64_t end, std::int64_t first_pair) {
+              std::int64_t end, std::int64_t first_pair, RegionPrefetch prefetch) {
   const PairRows& a = gemm.a;
   const Pair* const ahead = tile.ahead;
   float* const sums = tile.sums;
@@ -137,6 +163,7 @@ void run_rows(const PairGemm& gemm, Tile tile, std::int64_t first, std::int64_t 
       if (out != nullptr) tile.out = out + at;
       if (rounded_out != nullptr) tile.rounded_out = rounded_out + at;
       kTileFunctions[static_cast<std::size_t>(next - row - 1)](tile);
+      prefetch.advance(begin + next - first, end - first);
     }
     begin += count;
   }
@@ -166,22 +193,28 @@ AURUM_TARGET_AVX512_BFLOAT16 void run_panel(const PairGemm& gemm, std::int64_t p
     sums.reserve(static_cast<std::size_t>((end - begin) * kPanelColumns));
     tile.sums = sums.data();
   }
+  const bool has_next = next_panel < panels_of(gemm.columns);
   for (std::int64_t first = 0; first < pairs; first += kBlockPairs) {
+    RegionPrefetch prefetch;
     tile.pairs = std::min(kBlockPairs, pairs - first);
     tile.is_first = first == 0;
     tile.is_last = first + tile.pairs == pairs;
     if (gemm.packed != nullptr) {
       tile.panel = gemm.packed + (panel * pairs + first) * kPanelColumns;
-      const bool is_worth_it =
-          end - begin >= kLeastRowsToPrefetch && next_panel < panels_of(gemm.columns);
+      const bool is_worth_it = end - begin >= kLeastRowsToPrefetch && has_next;
       tile.ahead =
           is_worth_it ? gemm.packed + (next_panel * pairs + first) * kPanelColumns : tile.panel;
     } else {
       packed.reserve(static_cast<std::size_t>(kBlockPairs * kPanelColumns));
-      gemm.pack(panel, first, first + tile.pairs, packed.data());
+      gemm.panels.pack(panel, first, first + tile.pairs, packed.data());
       tile.panel = tile.ahead = packed.data();
+      const std::int64_t from = tile.is_last ? 0 : first + kBlockPairs;
+      if (gemm.panels.region && (has_next || !tile.is_last)) {
+        prefetch = RegionPrefetch(gemm.panels.region(tile.is_last ? next_panel : panel, from,
+                                                     std::min(pairs, from + kBlockPairs)));
+      }
     }
-    run_rows(gemm, tile, begin, begin, end, first);
+    run_rows(gemm, tile, begin, begin, end, first, prefetch);
   }
 }
 

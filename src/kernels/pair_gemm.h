@@ -23,7 +23,7 @@ struct PairGemm {
   std::int64_t rows, columns, depth;
   PairRows a;
   const Pair* packed = nullptr;  // all panels one after another, each [pairs_of(depth), 64];
-  PackPanel pack;                // if null, panels are packed on the way by this
+  PanelSource panels;            // if null, they are packed on the way from here
   const float* bias = nullptr;   // [columns] or null
   float* out = nullptr;          // one of the two; rows `out_stride` apart
   BFloat16* rounded_out = nullptr;

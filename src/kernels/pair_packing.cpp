@@ -36,6 +36,12 @@ namespace {
 
 constexpr std::int64_t kVector = 16;           // pairs in a register
 constexpr std::int64_t kTransposedBlock = 48;  // rows of A^T whose pairs lie together
+constexpr std::int64_t kValueBytes = sizeof(BFloat16), kPairBytes = sizeof(Pair);
+
+std::uintptr_t address_of(const BFloat16* matrix, std::int64_t index) {
+  return reinterpret_cast<std::uintptr_t>(matrix) +
+         static_cast<std::uintptr_t>(index * kValueBytes);
+}
 
 __mmask32 first_values(std::int64_t count) {
   return count >= 32 ? ~__mmask32{0} : (count <= 0 ? 0 : (__mmask32{1} << count) - 1);
@@ -173,17 +179,31 @@ void pack_rows_as_columns(const BFloat16* matrix, std::int64_t stride, std::int6
   }
 }
 
-PackPanel rows_as_columns(const BFloat16* matrix, std::int64_t columns, std::int64_t depth) {
-  return [=](std::int64_t panel, std::int64_t begin, std::int64_t end, Pair* to) {
+PanelSource rows_as_columns(const BFloat16* matrix, std::int64_t columns, std::int64_t depth) {
+  const auto pack = [=](std::int64_t panel, std::int64_t begin, std::int64_t end, Pair* to) {
     const std::int64_t column = panel * kPanelColumns;
     pack_rows_as_columns(matrix + column * depth, depth, columns - column, depth, begin, end, to);
   };
+  const auto region = [=](std::int64_t panel, std::int64_t begin, std::int64_t end) {
+    return PanelRegion{.address = address_of(matrix, panel * kPanelColumns * depth + 2 * begin),
+                       .rows = kPanelColumns,
+                       .row_bytes = (end - begin) * kPairBytes,
+                       .stride = depth * kValueBytes};
+  };
+  return {pack, region};
 }
 
-PackPanel columns_of(const BFloat16* matrix, std::int64_t depth, std::int64_t columns) {
-  return [=](std::int64_t panel, std::int64_t begin, std::int64_t end, Pair* to) {
+PanelSource columns_of(const BFloat16* matrix, std::int64_t depth, std::int64_t columns) {
+  const auto pack = [=](std::int64_t panel, std::int64_t begin, std::int64_t end, Pair* to) {
     pack_columns_of(matrix, depth, columns, panel, begin, end, to);
   };
+  const auto region = [=](std::int64_t panel, std::int64_t begin, std::int64_t end) {
+    return PanelRegion{.address = address_of(matrix, 2 * begin * columns + panel * kPanelColumns),
+                       .rows = 2 * (end - begin),
+                       .row_bytes = kPanelColumns * kValueBytes,
+                       .stride = columns * kValueBytes};
+  };
+  return {pack, region};
 }
 
 PairRows transposed_rows_of(const BFloat16* matrix, std::int64_t depth, std::int64_t rows,
@@ -214,8 +234,8 @@ void pack_rows_as_columns(const BFloat16*, std::int64_t, std::int64_t, std::int6
                           std::int64_t, Pair*) {
   refuse();
 }
-PackPanel rows_as_columns(const BFloat16*, std::int64_t, std::int64_t) { refuse(); }
-PackPanel columns_of(const BFloat16*, std::int64_t, std::int64_t) { refuse(); }
+PanelSource rows_as_columns(const BFloat16*, std::int64_t, std::int64_t) { refuse(); }
+PanelSource columns_of(const BFloat16*, std::int64_t, std::int64_t) { refuse(); }
 PairRows rounded_rows_of(const float*, std::int64_t, std::int64_t, AlignedBuffer<Pair>&) {
   refuse();
 }

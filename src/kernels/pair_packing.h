@@ -19,18 +19,29 @@ inline std::int64_t panels_of(std::int64_t columns) {
   return (columns + kPanelColumns - 1) / kPanelColumns;
 }
 
-// Writes pairs [begin, end) of the panel: to[(p - begin) * 64 + c] is pair p of its column c; zero
-// where there is no column, or no second value. `to` begins at a cache line.
-using PackPanel =
-    std::function<void(std::int64_t panel, std::int64_t begin, std::int64_t end, Pair* to)>;
+// Memory from which a block of a panel is packed: `rows` rows of `row_bytes`, `stride` bytes apart.
+// May reach past the matrix: it is only brought to the cache.
+struct PanelRegion {
+  std::uintptr_t address = 0;
+  std::int64_t rows = 0, row_bytes = 0, stride = 0;
+};
+
+// Panels of B that are packed on the way.
+struct PanelSource {
+  // Writes pairs [begin, end) of the panel: to[(p - begin) * 64 + c] is pair p of its column c;
+  // zero where there is no column, or no second value. `to` begins at a cache line.
+  std::function<void(std::int64_t panel, std::int64_t begin, std::int64_t end, Pair* to)> pack;
+  // What pack() will read; may be null.
+  std::function<PanelRegion(std::int64_t panel, std::int64_t begin, std::int64_t end)> region;
+};
 
 // Columns of B are rows of `matrix` [columns, depth], as in x W^T. Only with AVX-512 BF16.
 void pack_rows_as_columns(const BFloat16* matrix, std::int64_t stride, std::int64_t columns,
                           std::int64_t depth, std::int64_t begin, std::int64_t end, Pair* to);
-PackPanel rows_as_columns(const BFloat16* matrix, std::int64_t columns, std::int64_t depth);
+PanelSource rows_as_columns(const BFloat16* matrix, std::int64_t columns, std::int64_t depth);
 
 // B is `matrix` [depth, columns] itself, as in dy W and dy^T x. Only with AVX-512 BF16.
-PackPanel columns_of(const BFloat16* matrix, std::int64_t depth, std::int64_t columns);
+PanelSource columns_of(const BFloat16* matrix, std::int64_t depth, std::int64_t columns);
 
 // A in pairs: pair p of row r is data[(r / block_rows) * block_stride + (r % block_rows) *
 // row_stride + p * pair_stride].

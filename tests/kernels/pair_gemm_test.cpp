@@ -51,13 +51,13 @@ class PairGemmTest : public testing::TestWithParam<Sizes> {
   const std::vector<BFloat16> b_ = random_matrix(sizes_.depth * sizes_.columns, 1);
   const std::vector<float> bias_ = random_floats(sizes_.columns, 2);
 
-  PairGemm gemm(const PairRows& a, PackPanel pack, std::vector<float>& out) const {
+  PairGemm gemm(const PairRows& a, PanelSource panels, std::vector<float>& out) const {
     out.assign(static_cast<std::size_t>(sizes_.rows * sizes_.columns), NAN);
     return {.rows = sizes_.rows,
             .columns = sizes_.columns,
             .depth = sizes_.depth,
             .a = a,
-            .pack = std::move(pack),
+            .panels = std::move(panels),
             .bias = bias_.data(),
             .out = out.data(),
             .out_stride = sizes_.columns};

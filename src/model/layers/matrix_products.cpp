@@ -25,14 +25,15 @@ bool has_pairs(const at::Tensor& tensor) { return tensor.size(1) % 2 == 0; }
 
 // a B + bias, with a [rows, depth] and B [depth, columns] in panels.
 at::Tensor run_pair_gemm(const kernels::PairRows& a, std::int64_t rows, std::int64_t depth,
-                         kernels::PackPanel pack, std::int64_t columns, const at::Tensor& bias) {
+                         kernels::PanelSource panels, std::int64_t columns,
+                         const at::Tensor& bias) {
   const at::Tensor full_bias = bias.defined() ? bias.to(at::kFloat).contiguous() : at::Tensor();
   at::Tensor out = at::empty({rows, columns}, at::kBFloat16);
   kernels::pair_gemm({.rows = rows,
                       .columns = columns,
                       .depth = depth,
                       .a = a,
-                      .pack = std::move(pack),
+                      .panels = std::move(panels),
                       .bias = bias.defined() ? full_bias.const_data_ptr<float>() : nullptr,
                       .rounded_out = static_cast<kernels::BFloat16*>(out.mutable_data_ptr()),
                       .out_stride = columns});
@@ -79,19 +80,20 @@ void expand_rows_to(std::span<const weights::TensorView> blocks, std::int64_t fi
 }
 
 // Panels are blocks of pair_gemm: whole blocks of every file format, but for the end of a row.
-kernels::PackPanel expanding_panels(std::span<const weights::TensorView> blocks) {
+kernels::PanelSource expanding_panels(std::span<const weights::TensorView> blocks) {
   const std::int64_t columns = blocks.front().shape[1], rows = total_rows(blocks);
-  return
-      [=](std::int64_t panel, std::int64_t first_pair, std::int64_t last_pair, kernels::Pair* to) {
-        thread_local std::vector<kernels::BFloat16> values;
-        const std::int64_t first = panel * kernels::kPanelColumns;
-        const std::int64_t count = std::min(kernels::kPanelColumns, rows - first);
-        const std::int64_t begin = 2 * first_pair, end = std::min(columns, 2 * last_pair);
-        values.resize(static_cast<std::size_t>(count * (end - begin)));
-        expand_rows_to(blocks, first, count, begin, end, values.data());
-        kernels::pack_rows_as_columns(values.data(), end - begin, count, end - begin, 0,
-                                      last_pair - first_pair, to);
-      };
+  const auto pack = [=](std::int64_t panel, std::int64_t first_pair, std::int64_t last_pair,
+                        kernels::Pair* to) {
+    thread_local std::vector<kernels::BFloat16> values;
+    const std::int64_t first = panel * kernels::kPanelColumns;
+    const std::int64_t count = std::min(kernels::kPanelColumns, rows - first);
+    const std::int64_t begin = 2 * first_pair, end = std::min(columns, 2 * last_pair);
+    values.resize(static_cast<std::size_t>(count * (end - begin)));
+    expand_rows_to(blocks, first, count, begin, end, values.data());
+    kernels::pack_rows_as_columns(values.data(), end - begin, count, end - begin, 0,
+                                  last_pair - first_pair, to);
+  };
+  return {pack, nullptr};
 }
 
 }  // namespace
