@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "kernels/lanes.h"
+#include "kernels/run_with.h"
+#include "kernels/typed_lanes.h"
 
 #if AURUM_X86
 #include <immintrin.h>
@@ -43,14 +44,14 @@ AURUM_FORCE_INLINE void write_lanes(const FloatLanes& sum, bool accumulates, flo
 template <int kRows, int kChunks, typename T>
 AURUM_FORCE_INLINE void run_tile(const PackedProduct<T>& p, std::int64_t row, std::int64_t chunk) {
   FloatLanes sums[kRows][kChunks] = {};
-  const T* a = p.a + row * p.a_stride;
+  const T* a = p.a.data + row * p.a.row_stride;
   const T* b = p.packed + chunk * p.chunk_stride;
-  for (std::int64_t k = 0; k < p.k; k += kPack<T>) {
+  for (std::int64_t k = 0; k < p.k; k += kPack<T>, a += p.a.step_stride) {
 #pragma GCC unroll 8
     for (int c = 0; c < kChunks; ++c) {
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
-        multiply_add(a + r * p.a_stride + k, b + c * p.chunk_stride + k * kColumnChunk, sums[r][c]);
+        multiply_add(a + r * p.a.row_stride, b + c * p.chunk_stride + k * kColumnChunk, sums[r][c]);
       }
     }
   }
@@ -101,9 +102,9 @@ AURUM_TARGET_AVX512_BFLOAT16 inline void run_pair_tile(const PackedProduct<BFloa
 #pragma GCC unroll 8
     for (int c = 0; c < kChunks; ++c) sums[r][c] = _mm512_setzero_ps();
   }
-  const BFloat16* a = p.a + row * p.a_stride;
+  const BFloat16* a = p.a.data + row * p.a.row_stride;
   const BFloat16* b = p.packed + chunk * p.chunk_stride;
-  for (std::int64_t k = 0; k < p.k; k += 2) {
+  for (std::int64_t k = 0; k < p.k; k += 2, a += p.a.step_stride) {
     __m512bh lanes[kChunks];
 #pragma GCC unroll 8
     for (int c = 0; c < kChunks; ++c) {
@@ -112,7 +113,7 @@ AURUM_TARGET_AVX512_BFLOAT16 inline void run_pair_tile(const PackedProduct<BFloa
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
       std::int32_t pair;
-      __builtin_memcpy(&pair, a + r * p.a_stride + k, sizeof(pair));
+      __builtin_memcpy(&pair, a + r * p.a.row_stride, sizeof(pair));
       const __m512bh both = (__m512bh)_mm512_set1_epi32(pair);
 #pragma GCC unroll 8
       for (int c = 0; c < kChunks; ++c) sums[r][c] = _mm512_dpbf16_ps(sums[r][c], both, lanes[c]);
@@ -145,21 +146,79 @@ AURUM_TARGET_AVX512_BFLOAT16 void product_pairs(const PackedProduct<BFloat16>& p
 }
 #endif
 
+// Up to 16 values of `rows_left` rows, at most kPack of them, side by side: zeros where there are
+// none.
+AURUM_FORCE_INLINE void interleave_rows(const float* from, std::int64_t, std::int64_t rows_left,
+                                        std::int64_t width, float* to) {
+  FloatLanes values = {};
+  if (rows_left > 0) load_some(from, width, values);
+  store_lanes(values, to);
+}
+AURUM_FORCE_INLINE void interleave_rows(const BFloat16* from, std::int64_t stride,
+                                        std::int64_t rows_left, std::int64_t width, BFloat16* to) {
+  HalfLanes first = {}, second = {};
+  if (rows_left > 0) load_halves(from, width, first);
+  if (rows_left > 1) load_halves(from + stride, width, second);
+  const BitLanes pairs =
+      __builtin_convertvector(first, BitLanes) | __builtin_convertvector(second, BitLanes) << 16;
+  __builtin_memcpy(to, &pairs, sizeof(pairs));
+}
+
 }  // namespace
 
 template <typename T>
-void pack_columns(const T* b, std::int64_t row_stride, std::int64_t column_stride, std::int64_t k,
-                  std::int64_t columns, T* packed) {
-  constexpr std::int64_t kUnit = kPack<T>;
+void pack_rows(const T* b, std::int64_t stride, std::int64_t k, std::int64_t columns, T* packed,
+               InstructionSet set) {
   const std::int64_t padded_k = round_up(k, kColumnChunk);
-  std::fill_n(packed, packed_size(k, columns), T{});
-  for (std::int64_t i = 0; i < k; ++i) {
-    T* row = packed + i / kUnit * kUnit * kColumnChunk + i % kUnit;
-    for (std::int64_t j = 0; j < columns; ++j) {
-      row[j / kColumnChunk * padded_k * kColumnChunk + j % kColumnChunk * kUnit] =
-          b[i * row_stride + j * column_stride];
-    }
+  run_with(
+      set, [=]() __attribute__((always_inline)) {
+        for (std::int64_t chunk = 0; chunk < columns; chunk += kColumnChunk) {
+          const std::int64_t width = std::min(kColumnChunk, columns - chunk);
+          T* to = packed + chunk * padded_k;
+          for (std::int64_t i = 0; i < padded_k; i += kPack<T>, to += kPack<T> * kColumnChunk) {
+            interleave_rows(b + i * stride + chunk, stride, k - i, width, to);
+          }
+        }
+      });
+}
+
+template <typename T>
+void pack_columns(const T* b, std::int64_t stride, std::int64_t k, std::int64_t columns,
+                  T* packed) {
+  constexpr std::int64_t kUnit = kPack<T>;
+  const std::int64_t padded_k = round_up(k, kColumnChunk), whole = k / kUnit * kUnit;
+  if (k != padded_k || columns % kColumnChunk != 0) {
+    std::fill_n(packed, packed_size(k, columns), T{});
   }
+  for (std::int64_t j = 0; j < columns; ++j) {
+    const T* column = b + j * stride;
+    T* to = packed + j / kColumnChunk * padded_k * kColumnChunk + j % kColumnChunk * kUnit;
+    for (std::int64_t i = 0; i < whole; i += kUnit) {
+      __builtin_memcpy(to + i * kColumnChunk, column + i, kUnit * sizeof(T));
+    }
+    if (whole < k) to[whole * kColumnChunk] = column[whole];
+  }
+}
+
+template <typename T>
+LeftFactor<T> transposed_factor(const T* matrix, std::int64_t k, std::int64_t rows,
+                                std::vector<T>& storage, InstructionSet set) {
+  if constexpr (kPack<T> == 1) return {.data = matrix, .row_stride = 1, .step_stride = rows};
+  const std::int64_t step = kPack<T> * rows, size = round_up(k, kPack<T>) * rows;
+  if (storage.size() < static_cast<std::size_t>(size)) {
+    storage.resize(static_cast<std::size_t>(size));
+  }
+  T* const data = storage.data();
+  run_with(
+      set, [=]() __attribute__((always_inline)) {
+        for (std::int64_t i = 0; i < k; i += kPack<T>) {
+          for (std::int64_t j = 0; j < rows; j += kColumnChunk) {
+            interleave_rows(matrix + i * rows + j, rows, k - i, kColumnChunk,
+                            data + i * rows + kPack<T> * j);
+          }
+        }
+      });
+  return {.data = data, .row_stride = kPack<T>, .step_stride = step};
 }
 
 template <typename T>
@@ -174,11 +233,14 @@ ProductFunction<T> choose_product(InstructionSet set) {
   return product_plain<T>;
 }
 
-template void pack_columns(const float*, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                           float*);
-template void pack_columns(const BFloat16*, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                           BFloat16*);
-template ProductFunction<float> choose_product(InstructionSet set);
-template ProductFunction<BFloat16> choose_product(InstructionSet set);
+#define AURUM_INSTANTIATE(T)                                                                       \
+  template void pack_rows(const T*, std::int64_t, std::int64_t, std::int64_t, T*, InstructionSet); \
+  template void pack_columns(const T*, std::int64_t, std::int64_t, std::int64_t, T*);              \
+  template LeftFactor<T> transposed_factor(const T*, std::int64_t, std::int64_t, std::vector<T>&,  \
+                                           InstructionSet);                                        \
+  template ProductFunction<T> choose_product(InstructionSet)
+AURUM_INSTANTIATE(float);
+AURUM_INSTANTIATE(BFloat16);
+#undef AURUM_INSTANTIATE
 
 }  // namespace aurum::kernels

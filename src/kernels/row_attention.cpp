@@ -19,9 +19,6 @@ namespace {
 
 constexpr std::int64_t kQueries = 64;  // per block
 
-void write_value(BFloat16* to, float value) { *to = to_bfloat16(value); }
-void write_value(float* to, float value) { *to = value; }
-
 // The queries [begin, end) of a row and the keys [first_key, first_key + num_keys) that cover what
 // they see; both key bounds are multiples of 16.
 struct Block {
@@ -38,6 +35,34 @@ Block block_at(std::int64_t begin, std::int64_t length, std::int64_t window) {
   return block;
 }
 
+// Rotates pairs (x[i], x[i + half]) of one head by the angles of its token, or back.
+template <typename From, typename To>
+AURUM_FORCE_INLINE void rotate(const From* from, const float* cos, const float* sin,
+                               std::int64_t half, float direction, To* to) {
+  for_lanes(
+      half, [&](std::int64_t i, std::int64_t n) __attribute__((always_inline)) {
+        FloatLanes first, second, c, s;
+        load_some(from + i, n, first);
+        load_some(from + half + i, n, second);
+        load_some(cos + i, n, c);
+        load_some(sin + i, n, s);
+        s *= direction;
+        store_some(first * c - second * s, n, to + i);
+        store_some(second * c + first * s, n, to + half + i);
+      });
+}
+
+// to = from * factor, in the type of `to`.
+template <typename To>
+AURUM_FORCE_INLINE void store_scaled(const float* from, float factor, std::int64_t size, To* to) {
+  for_lanes(
+      size, [&](std::int64_t i, std::int64_t n) __attribute__((always_inline)) {
+        FloatLanes values;
+        load_some(from + i, n, values);
+        store_some(values * factor, n, to + i);
+      });
+}
+
 // One head of one row, copied (and rotated) to [length, head_dim padded to 16 with zeros].
 template <typename T>
 struct HeadRows {
@@ -45,24 +70,22 @@ struct HeadRows {
   std::int64_t stride = 0;
 
   void load(const RowAttention& attention, const T* source, std::int64_t source_stride,
-            std::int64_t first_token, std::int64_t length, bool rotates) {
+            std::int64_t first_token, std::int64_t length, bool rotates, InstructionSet set) {
     const std::int64_t dim = attention.head_dim;
+    const std::int64_t half = rotates && attention.cos ? attention.rotary_half : 0;
     stride = round_up(dim, kColumnChunk);
-    values.assign(static_cast<std::size_t>(length * stride), T{});
-    for (std::int64_t t = 0; t < length; ++t) {
-      T* to = values.data() + t * stride;
-      const T* from = source + t * source_stride;
-      std::copy(from, from + dim, to);
-      if (!rotates || !attention.cos) continue;
-      const std::int64_t half = attention.rotary_half;
-      const float* cos = attention.cos + (first_token + t) * half;
-      const float* sin = attention.sin + (first_token + t) * half;
-      for (std::int64_t i = 0; i < half; ++i) {
-        const float first = to_float(from[i]), second = to_float(from[i + half]);
-        write_value(to + i, first * cos[i] - second * sin[i]);
-        write_value(to + i + half, second * cos[i] + first * sin[i]);
-      }
-    }
+    values.assign(static_cast<std::size_t>(stride == dim ? 0 : length * stride), T{});
+    values.resize(static_cast<std::size_t>(length * stride));
+    run_with(
+        set, [&]() __attribute__((always_inline)) {
+          for (std::int64_t t = 0; t < length; ++t) {
+            const T* from = source + t * source_stride;
+            T* to = values.data() + t * stride;
+            const std::int64_t angles = (first_token + t) * half;
+            if (half > 0) rotate(from, attention.cos + angles, attention.sin + angles, half, 1, to);
+            std::copy(from + 2 * half, from + dim, to + 2 * half);
+          }
+        });
   }
 };
 
@@ -70,20 +93,18 @@ struct HeadRows {
 template <typename T>
 void store_gradient(const RowAttention& attention, const float* gradient, std::int64_t stride,
                     std::int64_t first_token, std::int64_t length, bool rotated, T* target,
-                    std::int64_t target_stride) {
-  const std::int64_t dim = attention.head_dim;
+                    InstructionSet set) {
   const std::int64_t half = rotated && attention.cos ? attention.rotary_half : 0;
-  for (std::int64_t t = 0; t < length; ++t) {
-    const float* from = gradient + t * stride;
-    T* to = target + t * target_stride;
-    const float* cos = attention.cos + (first_token + t) * half;
-    const float* sin = attention.sin + (first_token + t) * half;
-    for (std::int64_t i = 0; i < half; ++i) {
-      write_value(to + i, from[i] * cos[i] + from[i + half] * sin[i]);
-      write_value(to + i + half, from[i + half] * cos[i] - from[i] * sin[i]);
-    }
-    for (std::int64_t i = 2 * half; i < dim; ++i) write_value(to + i, from[i]);
-  }
+  run_with(
+      set, [&]() __attribute__((always_inline)) {
+        for (std::int64_t t = 0; t < length; ++t) {
+          const float* from = gradient + t * stride;
+          T* to = target + t * attention.qkv_stride();
+          const std::int64_t angles = (first_token + t) * half;
+          if (half > 0) rotate(from, attention.cos + angles, attention.sin + angles, half, -1, to);
+          store_scaled(from + 2 * half, 1.0f, attention.head_dim - 2 * half, to + 2 * half);
+        }
+      });
 }
 
 // Memory of one thread, grown as needed.
@@ -91,8 +112,8 @@ template <typename T>
 struct Workspace {
   HeadRows<T> q, k, v, out_gradient;
   std::vector<T> packed_keys, packed_values, packed_value_columns, packed_key_rows;
-  std::vector<T> packed_queries, packed_out_gradient;
-  std::vector<T> probabilities, score_gradients, probabilities_t, score_gradients_t;
+  std::vector<T> packed_right, transposed_left;
+  std::vector<T> probabilities, score_gradients;
   std::vector<float> scores, probability_gradients, block_out;
   std::vector<float> key_gradient, value_gradient, query_gradient;
 };
@@ -107,8 +128,7 @@ auto* grown(std::vector<V>& buffer, std::int64_t size) {
 template <typename T>
 void score_block(const Block& block, const HeadRows<T>& q, const T* packed_keys,
                  ProductFunction<T> product, float* scores) {
-  product({.a = q.values.data() + block.begin * q.stride,
-           .a_stride = q.stride,
+  product({.a = {.data = q.values.data() + block.begin * q.stride, .row_stride = q.stride},
            .packed = packed_keys + block.first_key * q.stride,
            .chunk_stride = q.stride * kColumnChunk,
            .rows = block.size(),
@@ -215,8 +235,7 @@ void forward_block(const HeadTask<T>& task, const Block& block, Workspace<T>& wo
   float inverse_sums[kQueries];
   softmax_block(task, block, work, inverse_sums, log_sums);
   float* mixed = grown(work.block_out, kQueries * stride);
-  task.product({.a = work.probabilities.data(),
-                .a_stride = block.num_keys,
+  task.product({.a = {.data = work.probabilities.data(), .row_stride = block.num_keys},
                 .packed = work.packed_values.data() + block.first_key * kColumnChunk,
                 .chunk_stride = padded_length * kColumnChunk,
                 .rows = block.size(),
@@ -224,24 +243,26 @@ void forward_block(const HeadTask<T>& task, const Block& block, Workspace<T>& wo
                 .columns = stride,
                 .out = mixed,
                 .out_stride = stride});
-  for (std::int64_t i = 0; i < block.size(); ++i) {
-    T* to =
-        out + (task.first_token + block.begin + i) * task.attention.out_stride() + task.head * dim;
-    for (std::int64_t d = 0; d < dim; ++d)
-      write_value(to + d, mixed[i * stride + d] * inverse_sums[i]);
-  }
+  run_with(
+      task.set, [&]() __attribute__((always_inline)) {
+        for (std::int64_t i = 0; i < block.size(); ++i) {
+          const std::int64_t token = task.first_token + block.begin + i;
+          store_scaled(mixed + i * stride, inverse_sums[i], dim,
+                       out + token * task.attention.out_stride() + task.head * dim);
+        }
+      });
 }
 
 // Loads what all heads of a group share: keys and values of one row.
 template <typename T>
 void load_keys(const RowAttention& attention, const T* qkv, std::int64_t first_token,
-               std::int64_t length, std::int64_t kv_head, Workspace<T>& work) {
+               std::int64_t length, std::int64_t kv_head, Workspace<T>& work, InstructionSet set) {
   const std::int64_t stride = attention.qkv_stride(), dim = attention.head_dim;
   const T* row = qkv + first_token * stride + attention.num_heads * dim;
-  work.k.load(attention, row + kv_head * dim, stride, first_token, length, true);
+  work.k.load(attention, row + kv_head * dim, stride, first_token, length, true, set);
   work.v.load(attention, row + (attention.num_kv_heads + kv_head) * dim, stride, first_token,
-              length, false);
-  pack_columns(work.k.values.data(), 1, work.k.stride, work.k.stride, length,
+              length, false, set);
+  pack_columns(work.k.values.data(), work.k.stride, work.k.stride, length,
                grown(work.packed_keys, packed_size(work.k.stride, length)));
 }
 
@@ -252,13 +273,13 @@ void forward_group(const RowAttention& attention, std::size_t row, std::int64_t 
   const std::int64_t first = attention.row_offsets[row];
   const std::int64_t length = attention.row_offsets[row + 1] - first;
   const std::int64_t group = attention.num_heads / attention.num_kv_heads;
-  load_keys(attention, qkv, first, length, kv_head, work);
-  pack_columns(work.v.values.data(), work.v.stride, 1, length, work.v.stride,
-               grown(work.packed_values, packed_size(length, work.v.stride)));
+  load_keys(attention, qkv, first, length, kv_head, work, set);
+  pack_rows(work.v.values.data(), work.v.stride, length, work.v.stride,
+            grown(work.packed_values, packed_size(length, work.v.stride)), set);
   for (std::int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
     const HeadTask<T> task{attention, first, length, head, choose_product<T>(set), set};
     work.q.load(attention, qkv + first * attention.qkv_stride() + head * attention.head_dim,
-                attention.qkv_stride(), first, length, true);
+                attention.qkv_stride(), first, length, true, set);
     for (std::int64_t begin = 0; begin < length; begin += kQueries) {
       forward_block(task, block_at(begin, length, attention.window), work, out, log_sums);
     }
@@ -298,20 +319,34 @@ void differentiate_scores(const HeadTask<T>& task, const Block& block, Workspace
       });
 }
 
-// [rows, columns] -> [columns, 64], zeros beyond `rows`.
+// deltas[i] = sum over the head of out * its gradient, for query i of the block.
 template <typename T>
-void transpose(const T* from, std::int64_t rows, std::int64_t columns, T* to) {
-  for (std::int64_t j = 0; j < columns; ++j) {
-    T* out = to + j * kQueries;
-    for (std::int64_t i = 0; i < rows; ++i) out[i] = from[i * columns + j];
-    for (std::int64_t i = rows; i < kQueries; ++i) out[i] = T{};
-  }
+void sum_deltas(const HeadTask<T>& task, const Block& block, const HeadRows<T>& out_gradient,
+                const T* out, float* deltas) {
+  const std::int64_t dim = task.attention.head_dim;
+  run_with(
+      task.set, [&]() __attribute__((always_inline)) {
+        for (std::int64_t i = 0; i < block.size(); ++i) {
+          const std::int64_t token = task.first_token + block.begin + i;
+          const T* o = out + token * task.attention.out_stride() + task.head * dim;
+          const T* g = out_gradient.values.data() + (block.begin + i) * out_gradient.stride;
+          FloatLanes sums = {};
+          for_lanes(
+              dim, [&](std::int64_t d, std::int64_t n) __attribute__((always_inline)) {
+                FloatLanes x, y;
+                load_some(o + d, n, x);
+                load_some(g + d, n, y);
+                sums += x * y;
+              });
+          deltas[i] = sum_lanes(sums);
+        }
+      });
 }
 
 template <typename T>
 void backward_block(const HeadTask<T>& task, const Block& block, Workspace<T>& work, const T* out,
                     const float* log_sums) {
-  const std::int64_t stride = work.q.stride, n = block.num_keys, dim = task.attention.head_dim;
+  const std::int64_t stride = work.q.stride, n = block.num_keys;
   const std::int64_t padded_length = round_up(task.length, kColumnChunk);
   for (auto* buffer : {&work.scores, &work.probability_gradients}) grown(*buffer, block.size() * n);
   for (auto* buffer : {&work.probabilities, &work.score_gradients}) {
@@ -321,17 +356,9 @@ void backward_block(const HeadTask<T>& task, const Block& block, Workspace<T>& w
   score_block(block, work.out_gradient, work.packed_value_columns.data(), task.product,
               work.probability_gradients.data());
   float deltas[kQueries];
-  for (std::int64_t i = 0; i < block.size(); ++i) {
-    const T* o =
-        out + (task.first_token + block.begin + i) * task.attention.out_stride() + task.head * dim;
-    const T* g = work.out_gradient.values.data() + (block.begin + i) * stride;
-    float sum = 0;
-    for (std::int64_t d = 0; d < dim; ++d) sum += to_float(o[d]) * to_float(g[d]);
-    deltas[i] = sum;
-  }
+  sum_deltas(task, block, work.out_gradient, out, deltas);
   differentiate_scores(task, block, work, log_sums, deltas);
-  task.product({.a = work.score_gradients.data(),
-                .a_stride = n,
+  task.product({.a = {.data = work.score_gradients.data(), .row_stride = n},
                 .packed = work.packed_key_rows.data() + block.first_key * kColumnChunk,
                 .chunk_stride = padded_length * kColumnChunk,
                 .rows = block.size(),
@@ -339,28 +366,23 @@ void backward_block(const HeadTask<T>& task, const Block& block, Workspace<T>& w
                 .columns = stride,
                 .out = work.query_gradient.data() + block.begin * stride,
                 .out_stride = stride});
-  const auto add_transposed = [&](const std::vector<T>& left, std::vector<T>& left_t,
-                                  const HeadRows<T>& right, std::vector<T>& packed,
+  const auto add_transposed = [&](const std::vector<T>& left, const HeadRows<T>& right,
                                   std::vector<float>& sum) {
-    transpose(left.data(), block.size(), n, grown(left_t, n * kQueries));
-    pack_columns(right.values.data() + block.begin * stride, stride, 1, block.size(), stride,
-                 grown(packed, packed_size(kQueries, stride)));
-    const std::int64_t k = round_up(block.size(), kColumnChunk);
-    task.product({.a = left_t.data(),
-                  .a_stride = kQueries,
-                  .packed = packed.data(),
-                  .chunk_stride = k * kColumnChunk,
-                  .rows = n,
-                  .k = k,
-                  .columns = stride,
-                  .out = sum.data() + block.first_key * stride,
-                  .out_stride = stride,
-                  .accumulates = true});
+    pack_rows(right.values.data() + block.begin * stride, stride, block.size(), stride,
+              grown(work.packed_right, packed_size(kQueries, stride)), task.set);
+    task.product(
+        {.a = transposed_factor(left.data(), block.size(), n, work.transposed_left, task.set),
+         .packed = work.packed_right.data(),
+         .chunk_stride = round_up(block.size(), kColumnChunk) * kColumnChunk,
+         .rows = n,
+         .k = round_up(block.size(), kPack<T>),
+         .columns = stride,
+         .out = sum.data() + block.first_key * stride,
+         .out_stride = stride,
+         .accumulates = true});
   };
-  add_transposed(work.probabilities, work.probabilities_t, work.out_gradient,
-                 work.packed_out_gradient, work.value_gradient);
-  add_transposed(work.score_gradients, work.score_gradients_t, work.q, work.packed_queries,
-                 work.key_gradient);
+  add_transposed(work.probabilities, work.out_gradient, work.value_gradient);
+  add_transposed(work.score_gradients, work.q, work.key_gradient);
 }
 
 template <typename T>
@@ -371,12 +393,12 @@ void backward_group(const RowAttention& attention, std::size_t row, std::int64_t
   const std::int64_t first = attention.row_offsets[row], dim = attention.head_dim;
   const std::int64_t length = attention.row_offsets[row + 1] - first;
   const std::int64_t group = attention.num_heads / attention.num_kv_heads;
-  load_keys(attention, qkv, first, length, kv_head, work);
+  load_keys(attention, qkv, first, length, kv_head, work, set);
   const std::int64_t stride = work.k.stride;
-  pack_columns(work.v.values.data(), 1, stride, stride, length,
+  pack_columns(work.v.values.data(), stride, stride, length,
                grown(work.packed_value_columns, packed_size(stride, length)));
-  pack_columns(work.k.values.data(), stride, 1, length, stride,
-               grown(work.packed_key_rows, packed_size(length, stride)));
+  pack_rows(work.k.values.data(), stride, length, stride,
+            grown(work.packed_key_rows, packed_size(length, stride)), set);
   const auto cleared = static_cast<std::size_t>(round_up(length, kColumnChunk) * stride);
   work.key_gradient.assign(cleared, 0.0f);
   work.value_gradient.assign(cleared, 0.0f);
@@ -384,21 +406,20 @@ void backward_group(const RowAttention& attention, std::size_t row, std::int64_t
   for (std::int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
     const HeadTask<T> task{attention, first, length, head, choose_product<T>(set), set};
     work.q.load(attention, qkv + first * attention.qkv_stride() + head * dim,
-                attention.qkv_stride(), first, length, true);
+                attention.qkv_stride(), first, length, true, set);
     work.out_gradient.load(attention, out_gradient + first * attention.out_stride() + head * dim,
-                           attention.out_stride(), first, length, false);
+                           attention.out_stride(), first, length, false, set);
     grown(work.query_gradient, length * stride);
     for (std::int64_t begin = 0; begin < length; begin += kQueries) {
       backward_block(task, block_at(begin, length, attention.window), work, out, log_sums);
     }
     store_gradient(attention, work.query_gradient.data(), stride, first, length, true,
-                   target + head * dim, attention.qkv_stride());
+                   target + head * dim, set);
   }
   T* key_target = target + (attention.num_heads + kv_head) * dim;
-  store_gradient(attention, work.key_gradient.data(), stride, first, length, true, key_target,
-                 attention.qkv_stride());
+  store_gradient(attention, work.key_gradient.data(), stride, first, length, true, key_target, set);
   store_gradient(attention, work.value_gradient.data(), stride, first, length, false,
-                 key_target + attention.num_kv_heads * dim, attention.qkv_stride());
+                 key_target + attention.num_kv_heads * dim, set);
 }
 
 // Calls body(row, kv_head) for all of them, on all threads.

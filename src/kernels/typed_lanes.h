@@ -35,6 +35,16 @@ AURUM_FORCE_INLINE void for_lanes(std::int64_t size, const Body& body) {
   if (i < size) body(i, size - i);
 }
 
+// The bits of the first `count` values; the others are zero.
+AURUM_FORCE_INLINE void load_halves(const BFloat16* from, std::int64_t count, HalfLanes& half) {
+  half = HalfLanes{};
+  if (count == kLanes) {
+    __builtin_memcpy(&half, from, sizeof(half));
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) half[i] = from[i];
+  }
+}
+
 // The first `count` values; the others are zero. A whole run costs one plain load.
 template <typename T>
 AURUM_FORCE_INLINE void load_some(const T* from, std::int64_t count, FloatLanes& lanes) {
