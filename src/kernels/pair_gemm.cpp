@@ -119,24 +119,31 @@ class RegionPrefetch {
  public:
   RegionPrefetch() = default;
   explicit RegionPrefetch(const PanelRegion& region)
-      : region_(region), lines_per_row_((region.row_bytes + kLine - 1) / kLine) {}
+      : region_(region), lines_left_(region.rows * lines_per_row(region)) {}
 
-  // Called with `done` growing to `all`.
-  void advance(std::int64_t done, std::int64_t all) {
-    const std::int64_t until = region_.rows * lines_per_row_ * done / all;
-    for (; next_ < until; ++next_) {
-      const std::int64_t row = next_ / lines_per_row_, line = next_ % lines_per_row_;
-      const std::uintptr_t address =
-          region_.address + static_cast<std::uintptr_t>(row * region_.stride + line * kLine);
+  // Brings the share that falls to one of `tiles_left` tiles.
+  void advance(std::int64_t tiles_left) {
+    const std::int64_t share = (lines_left_ + tiles_left - 1) / tiles_left;
+    lines_left_ -= share;
+    for (std::int64_t i = 0; i < share; ++i) {
+      const std::uintptr_t address = region_.address + static_cast<std::uintptr_t>(offset_);
       _mm_prefetch(reinterpret_cast<const char*>(address), _MM_HINT_T1);
+      offset_ += kLine;
+      if (offset_ < region_.row_bytes) continue;
+      offset_ = 0;
+      region_.address += static_cast<std::uintptr_t>(region_.stride);
     }
   }
 
  private:
   static constexpr std::int64_t kLine = 64;
 
+  static std::int64_t lines_per_row(const PanelRegion& region) {
+    return (region.row_bytes + kLine - 1) / kLine;
+  }
+
   PanelRegion region_;
-  std::int64_t lines_per_row_ = 0, next_ = 0;
+  std::int64_t lines_left_ = 0, offset_ = 0;  // of the row at region_.address
 };
 
 // Rows [begin, end) of A along one block of a panel, in tiles of nearly equal size: one of a single
@@ -163,7 +170,7 @@ void run_rows(const PairGemm& gemm, Tile tile, std::int64_t first, std::int64_t 
       if (out != nullptr) tile.out = out + at;
       if (rounded_out != nullptr) tile.rounded_out = rounded_out + at;
       kTileFunctions[static_cast<std::size_t>(next - row - 1)](tile);
-      prefetch.advance(begin + next - first, end - first);
+      prefetch.advance((end - begin - row) / kMostRows + 1);
     }
     begin += count;
   }

@@ -68,7 +68,7 @@ class BlockPool {
 
   // What may wait while `used` bytes are in use.
   std::size_t allowance(std::size_t used) const {
-    return std::max(limit_, most_used_ > used ? most_used_ - used : 0);
+    return std::max(most_used_, used) + limit_ - used;
   }
 
   // The smallest that is large enough, but not by more than an eighth.

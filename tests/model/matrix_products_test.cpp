@@ -76,8 +76,8 @@ TEST(KeepTensorMemory, ForgetsWhatHasWaitedLongest) {
   constexpr std::int64_t kMebibyte = std::int64_t{1} << 20;
   { const at::Tensor stale = at::empty({230 * kMebibyte}, at::kByte); }
   for (int layer = 0; layer < 3; ++layer) {
-    at::Tensor a = at::empty({17 * kMebibyte}, at::kByte),
-               b = at::empty({53 * kMebibyte}, at::kByte);
+    at::Tensor a = at::empty({130 * kMebibyte}, at::kByte),
+               b = at::empty({150 * kMebibyte}, at::kByte);
     if (layer > 1) {  // memory of the system would be zero
       EXPECT_EQ(a[0].item<std::uint8_t>(), 1);
       EXPECT_EQ(b[0].item<std::uint8_t>(), 2);
