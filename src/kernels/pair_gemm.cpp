@@ -43,6 +43,7 @@ struct Tile {
   bool is_first, is_last;  // block of the panel
   float* sums;             // [rows, 64]: what earlier blocks added up, and later ones will need
   __m512 bias[kVectors];
+  bool adds_to_out;
   __mmask16 columns[kVectors];
   float* out;
   BFloat16* rounded_out;
@@ -57,7 +58,9 @@ AURUM_TARGET_AVX512_BFLOAT16 inline void write_out(const Tile& tile,
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       const std::int64_t at = r * tile.out_stride + v * kVector;
-      const __m512 sum = _mm512_add_ps(sums[r][v], tile.bias[v]);
+      const __m512 addend =
+          tile.adds_to_out ? _mm512_maskz_loadu_ps(tile.columns[v], tile.out + at) : tile.bias[v];
+      const __m512 sum = _mm512_add_ps(sums[r][v], addend);
       if (tile.out != nullptr) {
         _mm512_mask_storeu_ps(tile.out + at, tile.columns[v], sum);
       } else {
@@ -69,8 +72,22 @@ AURUM_TARGET_AVX512_BFLOAT16 inline void write_out(const Tile& tile,
   }
 }
 
+// Brings what the tile will be added to into the cache while it is computed.
+template <int kRows>
+inline void fetch_out(const Tile& tile) {
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      _mm_prefetch(reinterpret_cast<const char*>(tile.out + r * tile.out_stride + v * kVector),
+                   _MM_HINT_T0);
+    }
+  }
+}
+
 template <int kRows>
 AURUM_TARGET_AVX512_BFLOAT16 void multiply_tile(const Tile& tile) {
+  if (tile.adds_to_out && tile.is_last) fetch_out<kRows>(tile);
   __m512 sums[kRows][kVectors];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
@@ -186,6 +203,7 @@ AURUM_TARGET_AVX512_BFLOAT16 void run_panel(const PairGemm& gemm, std::int64_t p
   const std::int64_t column = panel * kPanelColumns, pairs = pairs_of(gemm.depth);
   Tile tile{.row_stride = gemm.a.row_stride,
             .pair_stride = gemm.a.pair_stride,
+            .adds_to_out = gemm.adds_to_out,
             .out = gemm.out != nullptr ? gemm.out + column : nullptr,
             .rounded_out = gemm.rounded_out != nullptr ? gemm.rounded_out + column : nullptr,
             .out_stride = gemm.out_stride};
@@ -252,6 +270,7 @@ Plan make_plan(const PairGemm& gemm) {
 void pair_gemm(const PairGemm& gemm) {
   AURUM_CHECK(has_pair_gemm(), "no AVX-512 BF16 here");
   AURUM_CHECK((gemm.out == nullptr) != (gemm.rounded_out == nullptr));
+  AURUM_CHECK(!gemm.adds_to_out || (gemm.out != nullptr && gemm.bias == nullptr));
   if (gemm.rows == 0 || gemm.columns == 0) return;
   const Plan plan = make_plan(gemm);
   const std::int64_t panels = panels_of(gemm.columns);

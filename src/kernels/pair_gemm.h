@@ -25,6 +25,7 @@ struct PairGemm {
   const Pair* packed = nullptr;  // all panels one after another, each [pairs_of(depth), 64];
   PanelSource panels;            // if null, they are packed on the way from here
   const float* bias = nullptr;   // [columns] or null
+  bool adds_to_out = false;      // instead of a bias; not to `rounded_out`
   float* out = nullptr;          // one of the two; rows `out_stride` apart
   BFloat16* rounded_out = nullptr;
   std::int64_t out_stride = 0;

@@ -123,6 +123,22 @@ AURUM_TARGET_AVX512_BFLOAT16 void pack_columns_of(const BFloat16* matrix, std::i
   }
 }
 
+AURUM_TARGET_AVX512_BFLOAT16 void pack_doubled_rows_of(const BFloat16* matrix, std::int64_t columns,
+                                                       std::int64_t panel, std::int64_t begin,
+                                                       std::int64_t end, Pair* to) {
+  const std::int64_t column = panel * kPanelColumns;
+  for (std::int64_t p = begin; p < end; ++p, to += kPanelColumns) {
+    const BFloat16* row = matrix + p * columns + column;
+#pragma GCC unroll 4
+    for (std::int64_t c = 0; c < kPanelColumns; c += kVector) {
+      const auto mask =
+          static_cast<__mmask16>(first_values(std::min(kVector, columns - column - c)));
+      const __m512i values = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, row + c));
+      _mm512_store_si512(to + c, _mm512_or_si512(values, _mm512_slli_epi32(values, 16)));
+    }
+  }
+}
+
 // Pairs [begin, end) of all rows of A^T, in blocks of 48 rows.
 AURUM_TARGET_AVX512_BFLOAT16 void pack_transposed(const BFloat16* matrix, std::int64_t depth,
                                                   std::int64_t rows, std::int64_t begin,
@@ -206,6 +222,19 @@ PanelSource columns_of(const BFloat16* matrix, std::int64_t depth, std::int64_t 
   return {pack, region};
 }
 
+PanelSource doubled_rows_of(const BFloat16* matrix, std::int64_t columns) {
+  const auto pack = [=](std::int64_t panel, std::int64_t begin, std::int64_t end, Pair* to) {
+    pack_doubled_rows_of(matrix, columns, panel, begin, end, to);
+  };
+  const auto region = [=](std::int64_t panel, std::int64_t begin, std::int64_t end) {
+    return PanelRegion{.address = address_of(matrix, begin * columns + panel * kPanelColumns),
+                       .rows = end - begin,
+                       .row_bytes = kPanelColumns * kValueBytes,
+                       .stride = columns * kValueBytes};
+  };
+  return {pack, region};
+}
+
 PairRows transposed_rows_of(const BFloat16* matrix, std::int64_t depth, std::int64_t rows,
                             AlignedBuffer<Pair>& storage) {
   const std::int64_t pairs = pairs_of(depth);
@@ -236,6 +265,7 @@ void pack_rows_as_columns(const BFloat16*, std::int64_t, std::int64_t, std::int6
 }
 PanelSource rows_as_columns(const BFloat16*, std::int64_t, std::int64_t) { refuse(); }
 PanelSource columns_of(const BFloat16*, std::int64_t, std::int64_t) { refuse(); }
+PanelSource doubled_rows_of(const BFloat16*, std::int64_t) { refuse(); }
 PairRows rounded_rows_of(const float*, std::int64_t, std::int64_t, AlignedBuffer<Pair>&) {
   refuse();
 }

@@ -43,6 +43,10 @@ PanelSource rows_as_columns(const BFloat16* matrix, std::int64_t columns, std::i
 // B is `matrix` [depth, columns] itself, as in dy W and dy^T x. Only with AVX-512 BF16.
 PanelSource columns_of(const BFloat16* matrix, std::int64_t depth, std::int64_t columns);
 
+// B is each row of `matrix` [rows, columns] twice: what meets values that A holds as pairs of a
+// high and a low part. Only with AVX-512 BF16.
+PanelSource doubled_rows_of(const BFloat16* matrix, std::int64_t columns);
+
 // A in pairs: pair p of row r is data[(r / block_rows) * block_stride + (r % block_rows) *
 // row_stride + p * pair_stride].
 struct PairRows {

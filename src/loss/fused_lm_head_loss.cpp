@@ -314,8 +314,7 @@ class FusedCall {
                      static_cast<float>(*student_input_.logit_softcap));
     }
     if (student_.takes_split_gradient()) {
-      auto* high = reinterpret_cast<std::uint16_t*>(row);
-      split_bf16(gradient, student_.stride(), high, high + student_.stride());
+      split_into_pairs(gradient, student_.stride(), reinterpret_cast<kernels::Pair*>(row));
     } else {
       std::copy_n(gradient, student_.stride(), row);
     }

@@ -18,7 +18,7 @@ struct FusedScratch;
 // gradient, which replaces the student's logits; the products that take it to the hidden states and
 // into the head's gradient. The buffers live as long as this object, so keep it for a whole run.
 // Not thread-safe; uses all threads itself. The result does not depend on their number, but for the
-// rounding of the hidden states' gradient.
+// rounding of libtorch's products where the heads are float32.
 class FusedLmHeadLoss {
  public:
   FusedLmHeadLoss();

@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "kernels/pair_packing.h"
 #include "loss/distillation_loss.h"
 
 namespace aurum::loss {
@@ -19,8 +20,8 @@ class HeadProducts {
 
   std::int64_t vocab() const { return head_.vocab; }
   std::int64_t stride() const;  // floats per row of logits
-  // True when gradients are taken as two bfloat16 halves (see bf16_products.h) in the memory of the
-  // row: `stride` high parts, then `stride` low ones. Columns from `vocab` on must be zero.
+  // True when gradients are taken as pairs of bfloat16 in the place of the floats, whose sum is the
+  // value (split_into_pairs).
   bool takes_split_gradient() const { return is_bf16_; }
 
   // logits [positions, stride] float32; columns from `vocab` on are left as they are.
@@ -32,6 +33,8 @@ class HeadProducts {
 
  private:
   at::Tensor weight_rows(std::int64_t begin, std::int64_t end);
+  void add_split_gradient(const at::Tensor& hidden, const kernels::Pair* gradient,
+                          at::Tensor& hidden_part, at::Tensor& weight_gradient);
   void add_float_gradient(const at::Tensor& hidden, const at::Tensor& gradient,
                           at::Tensor& hidden_part, at::Tensor& weight_gradient);
 

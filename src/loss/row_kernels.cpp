@@ -143,18 +143,17 @@ HWY_INLINE hn::Vec<U> RoundToBf16(hn::Vec<U> bits) {
   return hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(d, 0x7fff))));
 }
 
-void SplitBf16(const float* values, std::int64_t size, std::uint16_t* high, std::uint16_t* low) {
+void SplitIntoPairs(const float* values, std::int64_t size, kernels::Pair* pairs) {
   const F d;
   const U du;
-  const hn::Rebind<std::uint16_t, F> d16;
   for_columns(
       size,
       [&](std::int64_t k) HWY_ATTR {
         const VF value = hn::LoadU(d, values + k);
         const auto up = RoundToBf16(hn::BitCast(du, value));
         const VF rest = hn::Sub(value, hn::BitCast(d, hn::ShiftLeft<16>(up)));
-        hn::StoreU(hn::TruncateTo(d16, up), d16, high + k);
-        hn::StoreU(hn::TruncateTo(d16, RoundToBf16(hn::BitCast(du, rest))), d16, low + k);
+        const auto low = RoundToBf16(hn::BitCast(du, rest));
+        hn::StoreU(hn::Or(up, hn::ShiftLeft<16>(low)), du, pairs + k);
       },
       []() HWY_ATTR {});
 }
@@ -373,7 +372,7 @@ HWY_EXPORT(ExponentialsInPlace);
 HWY_EXPORT(CapLogits);
 HWY_EXPORT(UncapGradient);
 HWY_EXPORT(Combine);
-HWY_EXPORT(SplitBf16);
+HWY_EXPORT(SplitIntoPairs);
 HWY_EXPORT(MatchedJsd);
 HWY_EXPORT(SharedJsd);
 HWY_EXPORT(CountBuckets);
@@ -405,8 +404,8 @@ void combine(const float* weighted, const float* exponentials, float scale, floa
   HWY_DYNAMIC_DISPATCH(Combine)(weighted, exponentials, scale, factor, padded(size), out);
 }
 
-void split_bf16(const float* values, std::int64_t size, std::uint16_t* high, std::uint16_t* low) {
-  HWY_DYNAMIC_DISPATCH(SplitBf16)(values, padded(size), high, low);
+void split_into_pairs(const float* values, std::int64_t size, kernels::Pair* pairs) {
+  HWY_DYNAMIC_DISPATCH(SplitIntoPairs)(values, padded(size), pairs);
 }
 
 ColumnSums matched_jsd(const ScaledRow& student, const ScaledRow& teacher,

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "kernels/pair_packing.h"
+
 namespace aurum::loss {
 
 // Vectorised passes over one row of logits or probabilities, for the instruction set found at run
@@ -33,8 +35,8 @@ void uncap_gradient(float* gradient, const float* exponentials, std::int64_t siz
 void combine(const float* weighted, const float* exponentials, float scale, float factor,
              std::int64_t size, float* out);
 
-// value = high + low, both bfloat16.
-void split_bf16(const float* values, std::int64_t size, std::uint16_t* high, std::uint16_t* low);
+// The sum of each pair is the value but for 2^-17 of it: what bfloat16 keeps, and of the rest too.
+void split_into_pairs(const float* values, std::int64_t size, kernels::Pair* pairs);
 
 // Probabilities scale * exponentials[k] of one merged group; padding: zeros.
 struct ScaledRow {

@@ -112,6 +112,43 @@ TEST_P(PairGemmTest, RoundsTheSumWhenAsked) {
   EXPECT_EQ(rounded, expected);
 }
 
+TEST_P(PairGemmTest, AddsToWhatIsThere) {
+  std::vector<float> product, sum;
+  AlignedBuffer<Pair> storage;
+  const auto a_columns = transposed(a_, sizes_.rows, sizes_.depth);
+  PairGemm adding = gemm(transposed_rows_of(a_columns.data(), sizes_.depth, sizes_.rows, storage),
+                         columns_of(b_.data(), sizes_.depth, sizes_.columns), product);
+  adding.bias = nullptr;
+  pair_gemm(adding);
+  const auto before = random_floats(sizes_.rows * sizes_.columns, 9);
+  sum = before;
+  adding.adds_to_out = true;
+  adding.out = sum.data();
+  pair_gemm(adding);
+  for (std::size_t i = 0; i < sum.size(); ++i) ASSERT_EQ(sum[i], product[i] + before[i]) << i;
+}
+
+// Values that are a high and a low half meet each row of B twice.
+TEST_P(PairGemmTest, MultipliesBothHalvesOfAValue) {
+  std::vector<BFloat16> twice;
+  for (std::int64_t k = 0; k < sizes_.depth; ++k) {
+    const auto row = b_.begin() + k * sizes_.columns;
+    for (int half = 0; half < 2; ++half) twice.insert(twice.end(), row, row + sizes_.columns);
+  }
+  const auto halves = random_matrix(sizes_.rows * 2 * sizes_.depth, 10);
+  std::vector<float> expected, ours;
+  PairGemm product = gemm(rows_of(halves.data(), 2 * sizes_.depth),
+                          columns_of(twice.data(), 2 * sizes_.depth, sizes_.columns), expected);
+  product.depth = 2 * sizes_.depth;
+  pair_gemm(product);
+  ours = expected;
+  product.panels = doubled_rows_of(b_.data(), sizes_.columns);
+  product.out = ours.data();
+  std::fill(ours.begin(), ours.end(), NAN);
+  pair_gemm(product);
+  EXPECT_EQ(ours, expected);
+}
+
 INSTANTIATE_TEST_SUITE_P(Sizes, PairGemmTest,
                          testing::Values(Sizes{1, 1, 1}, Sizes{5, 64, 32}, Sizes{6, 65, 33},
                                          Sizes{49, 130, 70}, Sizes{97, 31, 64},

@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "base/parallel.h"
 #include "loss/chunk_plan.h"
+#include "loss/head_products.h"
 #include "tests/loss/problem.h"
 
 namespace aurum::loss {
@@ -139,6 +141,23 @@ TEST(FusedLmHeadLoss, ReusesItsBuffersWithoutTrace) {
       EXPECT_TRUE(again.gradients.student_weight.equal(fresh.gradients.student_weight));
     }
   }
+}
+
+TEST(FusedLmHeadLoss, GivesTheSameBitsOnAnyNumberOfThreads) {
+  const Problem p = make_problem(at::kBFloat16, {.student_vocab = 9000, .teacher_vocab = 517});
+  if (!HeadProducts(p.student).takes_split_gradient()) GTEST_SKIP() << "libtorch's products here";
+  const int threads = num_threads();
+  for (const LossConfig& config : every_loss()) {
+    const WindowCounts counts = count_window(p.rows, config);
+    set_num_threads(1);
+    const LossResult one = fused(p, config, counts, 3);
+    set_num_threads(2);
+    const LossResult two = fused(p, config, counts, 3);
+    EXPECT_EQ(one.terms.loss, two.terms.loss);
+    EXPECT_TRUE(one.gradients.student_hidden.equal(two.gradients.student_hidden));
+    EXPECT_TRUE(one.gradients.student_weight.equal(two.gradients.student_weight));
+  }
+  set_num_threads(threads);
 }
 
 TEST(FusedLmHeadLoss, StaysFiniteForHugeLogits) {
