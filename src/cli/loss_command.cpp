@@ -75,11 +75,15 @@ Outputs compute_window(const LossInputs& inputs, const loss::LossConfig& config,
                                       inputs.rows.begin() + static_cast<std::ptrdiff_t>(end));
     const loss::HeadInput student = head_input(inputs.student, begin, end);
     const loss::HeadInput teacher = head_input(inputs.teacher, begin, end);
-    const loss::LossResult result =
-        arguments.form == "fused" ? fused.compute(rows, student, teacher, inputs.vocabulary, counts,
-                                                  config, arguments.chunk)
-                                  : loss::plain_loss(rows, student, teacher, inputs.vocabulary,
-                                                     counts, config, arguments.dtype == "float64");
+    loss::LossResult result;
+    if (arguments.form == "fused") {
+      result.gradients = loss::zero_gradients(student, at::kFloat);
+      result.terms = fused.compute(rows, student, teacher, inputs.vocabulary, counts, config,
+                                   arguments.chunk, result.gradients);
+    } else {
+      result = loss::plain_loss(rows, student, teacher, inputs.vocabulary, counts, config,
+                                arguments.dtype == "float64");
+    }
     outputs.terms += result.terms;
     add_gradients(result.gradients, inputs.student, begin, end, outputs);
   }

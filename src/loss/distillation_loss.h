@@ -98,7 +98,7 @@ struct LossTerms {
   }
 };
 
-// Gradients of `loss`. Undefined tensors where not wanted.
+// Gradients of `loss`. Undefined tensors where not wanted: that of the head, where it is frozen.
 struct LossGradients {
   at::Tensor student_hidden;  // like the student's hidden (or logits)
   at::Tensor student_weight;  // [vocab, hidden]

@@ -102,11 +102,11 @@ class FusedCall {
     }
   }
 
-  void run(const Chunk& chunk, bool want_gradients, LossResult& result) {
+  void run(const Chunk& chunk, const LossGradients& gradients, LossTerms& terms) {
     const auto num_students = static_cast<std::int64_t>(chunk.student_positions.size());
     const auto num_teachers = static_cast<std::int64_t>(chunk.teacher_positions.size());
     chunk_ = &chunk;
-    want_gradients_ = want_gradients;
+    want_gradients_ = gradients.student_hidden.defined();
     student_logits_ = scratch_.student.get(num_students * student_.stride());
     teacher_logits_ = scratch_.teacher.get(num_teachers * teacher_.stride());
     student_states_.assign(static_cast<std::size_t>(num_students), {});
@@ -121,15 +121,15 @@ class FusedCall {
     parallel_for_each(num_students + num_teachers, [&](std::int64_t row) {
       row < num_students ? prepare_student(row) : prepare_teacher(row - num_students);
     });
-    add_entropy(result.terms);
+    add_entropy(terms);
     in_threads(static_cast<std::int64_t>(chunk.groups.size()),
                [&](std::int64_t group, ThreadScratch& thread) { run_group(group, thread); });
-    add_groups(result.terms);
-    if (!want_gradients) return;
+    add_groups(terms);
+    if (!want_gradients_) return;
     in_threads(num_students, [&](std::int64_t row, ThreadScratch& thread) {
       if (!is_base_[static_cast<std::size_t>(row)]) finish_row(row, nullptr, 0.0, thread);
     });
-    student_.add_gradient(positions, student_logits_, result.gradients);
+    student_.add_gradient(positions, student_logits_, gradients);
   }
 
  private:
@@ -346,19 +346,18 @@ class FusedCall {
 FusedLmHeadLoss::FusedLmHeadLoss() : scratch_(std::make_unique<FusedScratch>()) {}
 FusedLmHeadLoss::~FusedLmHeadLoss() = default;
 
-LossResult FusedLmHeadLoss::compute(const std::vector<Row>& rows, const HeadInput& student,
-                                    const HeadInput& teacher, const VocabularyPair& vocabulary,
-                                    const WindowCounts& counts, const LossConfig& config,
-                                    std::int64_t groups_per_chunk, bool want_gradients) {
+LossTerms FusedLmHeadLoss::compute(const std::vector<Row>& rows, const HeadInput& student,
+                                   const HeadInput& teacher, const VocabularyPair& vocabulary,
+                                   const WindowCounts& counts, const LossConfig& config,
+                                   std::int64_t groups_per_chunk, const LossGradients& gradients) {
   const c10::NoGradGuard no_grad;
-  LossResult result;
-  if (want_gradients) result.gradients = zero_gradients(student, at::kFloat);
+  LossTerms terms;
   FusedCall call(student, teacher, vocabulary, counts, config, *scratch_);
   for (const Chunk& chunk : plan_chunks(rows, counts, config, groups_per_chunk)) {
-    call.run(chunk, want_gradients, result);
+    call.run(chunk, gradients, terms);
   }
-  result.terms.loss = total_loss(result.terms, config);
-  return result;
+  terms.loss = total_loss(terms, config);
+  return terms;
 }
 
 }  // namespace aurum::loss

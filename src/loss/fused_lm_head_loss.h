@@ -24,11 +24,12 @@ class FusedLmHeadLoss {
   FusedLmHeadLoss();
   ~FusedLmHeadLoss();
 
-  // A chunk ends after `groups_per_chunk` groups, or when either side has as many positions.
-  LossResult compute(const std::vector<Row>& rows, const HeadInput& student,
-                     const HeadInput& teacher, const VocabularyPair& vocabulary,
-                     const WindowCounts& counts, const LossConfig& config,
-                     std::int64_t groups_per_chunk, bool want_gradients = true);
+  // A chunk ends after `groups_per_chunk` groups, or when either side has as many positions. Adds
+  // to the tensors of `gradients`, contiguous float32; without `student_hidden`, to none.
+  LossTerms compute(const std::vector<Row>& rows, const HeadInput& student,
+                    const HeadInput& teacher, const VocabularyPair& vocabulary,
+                    const WindowCounts& counts, const LossConfig& config,
+                    std::int64_t groups_per_chunk, const LossGradients& gradients = {});
 
  private:
   std::unique_ptr<FusedScratch> scratch_;

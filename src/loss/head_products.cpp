@@ -106,7 +106,7 @@ void HeadProducts::logits(const at::Tensor& positions, float* logits) {
 }
 
 void HeadProducts::add_gradient(const at::Tensor& positions, float* gradient,
-                                LossGradients& gradients) {
+                                const LossGradients& gradients) {
   const std::int64_t rows = positions.numel();
   if (!has_head_) {
     gradients.student_hidden.index_add_(0, positions, view_rows(gradient, rows, vocab(), stride()));
@@ -125,28 +125,31 @@ void HeadProducts::add_gradient(const at::Tensor& positions, float* gradient,
 }
 
 void HeadProducts::add_split_gradient(const at::Tensor& hidden, const kernels::Pair* gradient,
-                                      at::Tensor& hidden_part, at::Tensor& weight_gradient) {
+                                      const at::Tensor& hidden_part,
+                                      const at::Tensor& weight_gradient) {
   const std::int64_t rows = hidden.size(0), columns = hidden.size(1);
   for_tiles(vocab(), kGradientTile, [&](std::int64_t begin, std::int64_t end) {
     const kernels::PairRows by_position{
         .data = gradient + begin, .row_stride = stride(), .pair_stride = 1, .block_rows = rows};
+    add_split_product(by_position, rows, weight_rows(begin, end),
+                      hidden_part.mutable_data_ptr<float>());
+    if (!weight_gradient.defined()) return;
     const kernels::PairRows by_column{.data = gradient + begin,
                                       .row_stride = 1,
                                       .pair_stride = stride(),
                                       .block_rows = end - begin};
-    add_split_product(by_position, rows, weight_rows(begin, end),
-                      hidden_part.mutable_data_ptr<float>());
     add_split_product(by_column, end - begin, hidden,
                       weight_gradient.mutable_data_ptr<float>() + begin * columns);
   });
 }
 
 void HeadProducts::add_float_gradient(const at::Tensor& hidden, const at::Tensor& gradient,
-                                      at::Tensor& hidden_part, at::Tensor& weight_gradient) {
+                                      const at::Tensor& hidden_part,
+                                      const at::Tensor& weight_gradient) {
   for_tiles(vocab(), kHeadTile, [&](std::int64_t begin, std::int64_t end) {
     const at::Tensor tile = gradient.slice(1, begin, end);
     hidden_part.addmm_(tile, weight_rows(begin, end).to(at::kFloat));
-    weight_gradient.slice(0, begin, end).addmm_(tile.t(), hidden);
+    if (weight_gradient.defined()) weight_gradient.slice(0, begin, end).addmm_(tile.t(), hidden);
   });
 }
 

@@ -28,15 +28,15 @@ class HeadProducts {
   void logits(const at::Tensor& positions, float* logits);
 
   // Adds the gradient [positions, stride] of those logits to the gradients of hidden states (or
-  // logits, without a head) and of the head.
-  void add_gradient(const at::Tensor& positions, float* gradient, LossGradients& gradients);
+  // logits, without a head) and, if that is defined, of the head.
+  void add_gradient(const at::Tensor& positions, float* gradient, const LossGradients& gradients);
 
  private:
   at::Tensor weight_rows(std::int64_t begin, std::int64_t end);
   void add_split_gradient(const at::Tensor& hidden, const kernels::Pair* gradient,
-                          at::Tensor& hidden_part, at::Tensor& weight_gradient);
+                          const at::Tensor& hidden_part, const at::Tensor& weight_gradient);
   void add_float_gradient(const at::Tensor& hidden, const at::Tensor& gradient,
-                          at::Tensor& hidden_part, at::Tensor& weight_gradient);
+                          const at::Tensor& hidden_part, const at::Tensor& weight_gradient);
 
   const HeadInput& head_;
   bool has_head_ = false, is_bf16_ = false;

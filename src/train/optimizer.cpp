@@ -1,5 +1,6 @@
 #include "train/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -33,6 +34,21 @@ weights::TensorToWrite to_write(const std::string& name, const at::Tensor& tenso
           .bytes = {static_cast<const std::byte*>(tensor.const_data_ptr()), bytes}};
 }
 
+// sum += gradient. libtorch first copies a bfloat16 gradient to float32: a piece of it at a time.
+void add_in_pieces(const at::Tensor& gradient, const at::Tensor& sum) {
+  constexpr std::int64_t kPiece = std::int64_t{1} << 20;
+  if (gradient.numel() <= kPiece) {
+    sum.add_(gradient);
+    return;
+  }
+  const std::int64_t size = gradient.size(0);
+  const std::int64_t rows = std::max<std::int64_t>(1, kPiece * size / gradient.numel());
+  for (std::int64_t begin = 0; begin < size; begin += rows) {
+    const std::int64_t end = std::min(size, begin + rows);
+    sum.slice(0, begin, end).add_(gradient.slice(0, begin, end));
+  }
+}
+
 }  // namespace
 
 Optimizer::Optimizer(std::vector<model::NamedParameter> parameters, const OptimizerConfig& config)
@@ -53,18 +69,17 @@ void Optimizer::accumulate_gradients() {
   for (Slot& slot : slots_) {
     at::Tensor& gradient = slot.parameter.tensor->mutable_grad();
     if (!gradient.defined()) continue;
-    slot.gradient_sum.add_(gradient.cpu());
+    add_in_pieces(gradient.cpu(), slot.gradient_sum);
     gradient.reset();
   }
 }
 
-void Optimizer::accumulate_gradient(const at::Tensor& weight, const at::Tensor& gradient) {
-  for (Slot& slot : slots_) {
-    if (slot.parameter.tensor->const_data_ptr() != weight.const_data_ptr()) continue;
-    slot.gradient_sum.add_(gradient);
-    return;
-  }
-  AURUM_CHECK(false, "no parameter shares the weight's memory");
+at::Tensor Optimizer::gradient_sum(const at::Tensor& weight) const {
+  const auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& s) {
+    return s.parameter.tensor->const_data_ptr() == weight.const_data_ptr();
+  });
+  AURUM_CHECK(slot != slots_.end(), "no parameter shares the weight's memory");
+  return slot->gradient_sum;
 }
 
 double Optimizer::gradient_norm() const {

@@ -21,9 +21,9 @@ class Optimizer {
 
   // Moves every parameter's .grad into the float32 sums and clears it.
   void accumulate_gradients();
-  // Adds `gradient` (float32, same shape) to the sum of the parameter that shares `weight`'s
-  // memory.
-  void accumulate_gradient(const at::Tensor& weight, const at::Tensor& gradient);
+  // The float32 sum of the parameter that shares `weight`'s memory, for gradients that do not come
+  // from autograd: add to it before step().
+  at::Tensor gradient_sum(const at::Tensor& weight) const;
   // The global L2 norm of the summed gradients.
   double gradient_norm() const;
   // One update with the gradients scaled by `gradient_scale` (for clipping), then clears them.

@@ -278,17 +278,17 @@ at::Tensor Trainer::teacher_hidden(const std::vector<loss::Row>& rows, StepTotal
   return parts_.teacher.hidden_states(pack(rows, &loss::Row::teacher));
 }
 
-loss::LossResult Trainer::compute_loss(const Comparison& of, StepTotals& totals) {
+loss::LossTerms Trainer::compute_loss(const Comparison& of, StepTotals& totals) {
   const PhaseTimer timer(totals, "loss");
   const c10::NoGradGuard no_grad;
   const loss::HeadInput teacher = of.teacher_hidden.defined()
                                       ? frozen_head(parts_.teacher, of.teacher_hidden)
                                       : loss::HeadInput();
-  loss::LossResult result =
+  const loss::LossTerms terms =
       loss_.compute(of.rows, trained_head(parts_.student, of.hidden), teacher, parts_.vocabulary,
-                    of.counts, of.config, config_.groups_per_chunk, of.wants_gradients);
-  totals.terms += result.terms;
-  return result;
+                    of.counts, of.config, config_.groups_per_chunk, of.gradients);
+  totals.terms += terms;
+  return terms;
 }
 
 void Trainer::train_on(MicroBatch& batch, const loss::WindowCounts& counts, StepTotals& totals) {
@@ -302,15 +302,17 @@ void Trainer::train_on(MicroBatch& batch, const loss::WindowCounts& counts, Step
   }
   totals.tokens += hidden.size(0);
   if (!config.sequence_level) teacher = teacher_hidden(batch.rows, totals);
-  const loss::LossResult result = compute_loss({.rows = batch.rows,
-                                                .hidden = hidden,
-                                                .teacher_hidden = teacher,
-                                                .counts = counts,
-                                                .config = config},
-                                               totals);
+  const loss::LossGradients gradients = gradient_sums(hidden);
+  const loss::LossTerms terms = compute_loss({.rows = batch.rows,
+                                              .hidden = hidden,
+                                              .teacher_hidden = teacher,
+                                              .counts = counts,
+                                              .config = config,
+                                              .gradients = gradients},
+                                             totals);
   {
     const PhaseTimer timer(totals, "student");
-    run_backward(hidden, result.gradients);
+    run_backward(hidden, gradients.student_hidden);
     parts_.student.set_dropout_draw(std::nullopt);
   }
   const auto units = [&](const loss::WindowCounts& of) {
@@ -318,15 +320,21 @@ void Trainer::train_on(MicroBatch& batch, const loss::WindowCounts& counts, Step
     return config.use_uld_loss ? of.rows : of.jsd_positions;
   };
   StepTotals::Policy& policy = batch.on_policy ? totals.on_policy : totals.off_policy;
-  policy.weighted_loss += result.terms.loss * static_cast<double>(units(counts));
+  policy.weighted_loss += terms.loss * static_cast<double>(units(counts));
   policy.units += units(loss::count_window(batch.rows, config));
 }
 
-void Trainer::run_backward(const at::Tensor& hidden, const loss::LossGradients& gradients) {
-  hidden.backward(gradients.student_hidden.to(hidden.device(), hidden.scalar_type()));
-  optimizer_.accumulate_gradients();
+// The head's gradient goes straight into the window's sum; a frozen head gets none.
+loss::LossGradients Trainer::gradient_sums(const at::Tensor& hidden) {
+  loss::LossGradients gradients{.student_hidden = at::zeros(hidden.sizes(), at::kFloat)};
   const at::Tensor head = parts_.student.head_weight();
-  if (head.requires_grad()) optimizer_.accumulate_gradient(head, gradients.student_weight);
+  if (head.requires_grad()) gradients.student_weight = optimizer_.gradient_sum(head);
+  return gradients;
+}
+
+void Trainer::run_backward(const at::Tensor& hidden, const at::Tensor& gradient) {
+  hidden.backward(gradient.to(hidden.device(), hidden.scalar_type()));
+  optimizer_.accumulate_gradients();
 }
 
 }  // namespace aurum::train

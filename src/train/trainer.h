@@ -103,7 +103,7 @@ class Trainer {
     const at::Tensor& teacher_hidden;  // undefined where the loss needs no teacher
     const loss::WindowCounts& counts;
     const loss::LossConfig& config;
-    bool wants_gradients = true;
+    loss::LossGradients gradients = {};  // to add to
   };
 
   StepTotals step(std::int64_t step_index);
@@ -117,11 +117,12 @@ class Trainer {
   void build_rows(std::vector<MicroBatch>& window, StepTotals& totals);
   loss::WindowCounts count(const std::vector<MicroBatch>& window) const;
   void train_on(MicroBatch& batch, const loss::WindowCounts& counts, StepTotals& totals);
-  void run_backward(const at::Tensor& hidden, const loss::LossGradients& gradients);
+  loss::LossGradients gradient_sums(const at::Tensor& hidden);
+  void run_backward(const at::Tensor& hidden, const at::Tensor& gradient);
   void update_weights(std::int64_t step_index, StepTotals& totals);
   at::Tensor student_hidden(const std::vector<loss::Row>& rows);
   at::Tensor teacher_hidden(const std::vector<loss::Row>& rows, StepTotals& totals);
-  loss::LossResult compute_loss(const Comparison& of, StepTotals& totals);
+  loss::LossTerms compute_loss(const Comparison& of, StepTotals& totals);
   void report(const StepTotals& totals);
   double evaluate();  // returns the loss
   void follow(double evaluation_loss);

@@ -36,8 +36,7 @@ double Trainer::evaluate() {
                     .hidden = hidden,
                     .teacher_hidden = teacher,
                     .counts = counts,
-                    .config = config_.loss,
-                    .wants_gradients = false},
+                    .config = config_.loss},
                    totals);
     }
   }

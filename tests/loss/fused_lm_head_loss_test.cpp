@@ -15,8 +15,8 @@ namespace {
 
 LossResult fused(const Problem& p, const LossConfig& config, const WindowCounts& counts,
                  std::int64_t chunk) {
-  return FusedLmHeadLoss().compute(p.rows, p.student, p.teacher, p.vocabulary, counts, config,
-                                   chunk);
+  FusedLmHeadLoss loss;
+  return fused(loss, p, config, counts, chunk);
 }
 
 void expect_near(const at::Tensor& ours, const at::Tensor& expected, double tolerance) {
@@ -114,13 +114,17 @@ TEST(FusedLmHeadLoss, MicroBatchesAddUpToTheWindow) {
     const WindowCounts counts = count_window(p.rows, config);
     const LossResult whole = fused(p, config, counts, 4);
     double loss = 0.0;
-    at::Tensor weight = at::zeros_like(whole.gradients.student_weight);
+    const at::Tensor weight = at::zeros_like(whole.gradients.student_weight);
     std::vector<at::Tensor> hidden;
     for (std::size_t i = 0; i < p.rows.size(); ++i) {
-      const LossResult part = fused(rows_of(p, i, i + 1), config, counts, 4);
-      loss += part.terms.loss;
-      weight += part.gradients.student_weight;
-      hidden.push_back(part.gradients.student_hidden);
+      const Problem part = rows_of(p, i, i + 1);
+      const LossGradients gradients{.student_hidden = at::zeros(part.student.hidden.sizes()),
+                                    .student_weight = weight};
+      loss += FusedLmHeadLoss()
+                  .compute(part.rows, part.student, part.teacher, part.vocabulary, counts, config,
+                           4, gradients)
+                  .loss;
+      hidden.push_back(gradients.student_hidden);
     }
     EXPECT_NEAR(loss, whole.terms.loss, 1e-6 * whole.terms.loss);
     expect_near(weight, whole.gradients.student_weight, 1e-5);
@@ -134,8 +138,7 @@ TEST(FusedLmHeadLoss, ReusesItsBuffersWithoutTrace) {
   for (int round = 0; round < 2; ++round) {
     for (const LossConfig& config : every_loss()) {
       const WindowCounts counts = count_window(p.rows, config);
-      const LossResult again =
-          loss.compute(p.rows, p.student, p.teacher, p.vocabulary, counts, config, 3);
+      const LossResult again = fused(loss, p, config, counts, 3);
       const LossResult fresh = fused(p, config, counts, 3);
       EXPECT_EQ(again.terms.loss, fresh.terms.loss);
       EXPECT_TRUE(again.gradients.student_weight.equal(fresh.gradients.student_weight));
@@ -174,10 +177,23 @@ TEST(FusedLmHeadLoss, GivesTheLossAloneWhenNoGradientIsWanted) {
   const Problem p = make_problem(at::kFloat);
   for (const LossConfig& config : every_loss()) {
     const WindowCounts counts = count_window(p.rows, config);
-    const LossResult result = FusedLmHeadLoss().compute(p.rows, p.student, p.teacher, p.vocabulary,
-                                                        counts, config, 3, false);
-    EXPECT_EQ(result.terms.loss, fused(p, config, counts, 3).terms.loss);
-    EXPECT_FALSE(result.gradients.student_hidden.defined());
+    const LossTerms terms =
+        FusedLmHeadLoss().compute(p.rows, p.student, p.teacher, p.vocabulary, counts, config, 3);
+    EXPECT_EQ(terms.loss, fused(p, config, counts, 3).terms.loss);
+  }
+}
+
+TEST(FusedLmHeadLoss, GivesAFrozenHeadNoGradient) {
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const Problem p = make_problem(dtype);
+    for (const LossConfig& config : every_loss()) {
+      const WindowCounts counts = count_window(p.rows, config);
+      const LossGradients gradients{.student_hidden = at::zeros(p.student.hidden.sizes())};
+      FusedLmHeadLoss().compute(p.rows, p.student, p.teacher, p.vocabulary, counts, config, 3,
+                                gradients);
+      EXPECT_TRUE(
+          gradients.student_hidden.equal(fused(p, config, counts, 3).gradients.student_hidden));
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include "loss/distillation_loss.h"
+#include "loss/fused_lm_head_loss.h"
 
 namespace aurum::loss {
 
@@ -120,6 +121,14 @@ inline Problem rows_of(const Problem& problem, std::size_t begin, std::size_t en
 inline LossResult plain(const Problem& p, const LossConfig& config, const WindowCounts& counts,
                         bool use_float64 = false) {
   return plain_loss(p.rows, p.student, p.teacher, p.vocabulary, counts, config, use_float64);
+}
+
+inline LossResult fused(FusedLmHeadLoss& loss, const Problem& p, const LossConfig& config,
+                        const WindowCounts& counts, std::int64_t chunk) {
+  LossResult result{.gradients = zero_gradients(p.student, at::kFloat)};
+  result.terms = loss.compute(p.rows, p.student, p.teacher, p.vocabulary, counts, config, chunk,
+                              result.gradients);
+  return result;
 }
 
 }  // namespace aurum::loss

@@ -33,11 +33,26 @@ TEST(Optimizer, KeepsWhatBfloat16WouldRoundAway) {
   at::Tensor weight = at::full({1}, 1.0, at::kBFloat16);
   Optimizer optimizer({{"w", &weight, false}}, {});
   for (int step = 0; step < 8; ++step) {
-    optimizer.accumulate_gradient(weight, at::ones({1}));
+    optimizer.gradient_sum(weight).add_(at::ones({1}));
     optimizer.step(0.001, 1.0);  // bfloat16 has steps of 0.004 below 1
   }
   EXPECT_NEAR(optimizer.find_master("w")->item<float>(), 0.992, 1e-5);
   EXPECT_LT(weight.item<float>(), 1.0F);
+}
+
+// A gradient of more than one piece, of other strides than the sum's.
+TEST(Optimizer, AddsBfloat16GradientsInFloat32) {
+  at::Tensor weight = at::zeros({1500, 1000}, at::kBFloat16);
+  weight.requires_grad_(true);
+  Optimizer optimizer({{"w", &weight, true}}, {});
+  const at::Tensor sum = optimizer.gradient_sum(weight);
+  const at::Tensor before = at::randn(sum.sizes());
+  sum.copy_(before);
+  const at::Tensor gradient = at::randn({1000, 1500}).to(at::kBFloat16).t();
+  weight.mutable_grad() = gradient;
+  optimizer.accumulate_gradients();
+  EXPECT_TRUE(sum.equal(before + gradient.to(at::kFloat)));
+  EXPECT_FALSE(weight.grad().defined());
 }
 
 constexpr const char* kTypes[] = {"adamw_torch", "adamw_torch_fused", "sgd",       "adagrad",
@@ -51,7 +66,7 @@ TEST(Optimizer, ContinuesBitForBitFromAFile) {
     const OptimizerConfig config{.type = type, .momentum = 0.9, .weight_decay = 0.01};
     Optimizer first({{"w", &a, true}}, config), second({{"w", &b, true}}, config);
     const auto advance = [](Optimizer& optimizer, at::Tensor& weight, double g) {
-      optimizer.accumulate_gradient(weight, at::linspace(g, 1.0, 6, at::kFloat).view({2, 3}));
+      optimizer.gradient_sum(weight).add_(at::linspace(g, 1.0, 6, at::kFloat).view({2, 3}));
       optimizer.step(0.003, 0.7);
     };
     advance(first, a, 0.3);
@@ -107,8 +122,8 @@ TEST(Optimizer, EqualsTorchAndTransformers) {
     at::Tensor vector = at::linspace(0.5, 1.5, 5, at::kFloat);
     Optimizer optimizer({{"matrix", &matrix, true}, {"vector", &vector, false}}, config);
     for (int step = 0; step < 5; ++step) {
-      optimizer.accumulate_gradient(matrix, golden_gradient({3, 4}, step));
-      optimizer.accumulate_gradient(vector, golden_gradient({5}, step));
+      optimizer.gradient_sum(matrix).add_(golden_gradient({3, 4}, step));
+      optimizer.gradient_sum(vector).add_(golden_gradient({5}, step));
       optimizer.step(golden["learning_rate"], 0.5);
     }
     expect_values(matrix, rule["matrix"], name);
