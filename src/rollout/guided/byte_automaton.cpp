@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kMostNodes = 50'000;
 constexpr std::size_t kMostStates = 50'000;
+constexpr std::size_t kMostKeptNodes = 4'000'000;  // of all states together
 
 std::string utf8_of(char32_t c) {
   std::string bytes;
@@ -232,9 +233,11 @@ ByteAutomaton::State ByteAutomaton::find_state(const std::vector<std::int32_t>& 
   std::sort(bytes.begin(), bytes.end());
   const auto found = known_.find({bytes, accepts});
   if (found != known_.end()) return found->second;
-  if (states_.size() >= kMostStates) {
-    throw InputError(
-        fmt::format("needs more than {} states at once; use a simpler one", kMostStates));
+  num_kept_nodes_ += bytes.size();
+  if (states_.size() >= kMostStates || num_kept_nodes_ > kMostKeptNodes) {
+    throw InputError(fmt::format(
+        "needs too many states at once (beyond {}, with {} positions); use a simpler one",
+        kMostStates, kMostKeptNodes));
   }
   const auto state = static_cast<State>(states_.size());
   states_.push_back({bytes, accepts, std::vector<State>(num_classes_, kUnknown)});

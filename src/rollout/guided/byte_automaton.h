@@ -23,7 +23,7 @@ class ByteAutomaton {
   explicit ByteAutomaton(std::string_view pattern);
 
   State start() const { return 0; }
-  // Throws InputError when there would be too many states.
+  // Throws InputError when the states would take too much memory.
   State next(State state, std::uint8_t byte);
   bool accepts(State state) const { return states_[static_cast<std::size_t>(state)].accepts; }
 
@@ -57,6 +57,7 @@ class ByteAutomaton {
   std::array<std::uint16_t, 256> byte_class_{};
   std::size_t num_classes_ = 0;
   std::vector<DfaState> states_;
+  std::size_t num_kept_nodes_ = 0;  // in all states
   std::map<std::pair<std::vector<std::int32_t>, bool>, State> known_;
   std::vector<std::uint32_t> visited_;  // by node: the visit that last saw it
   std::uint32_t visit_ = 0;

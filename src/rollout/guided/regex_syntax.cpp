@@ -14,59 +14,6 @@ namespace {
 constexpr std::size_t kMostBytes = 10'000;
 constexpr int kMostNesting = 200;
 constexpr std::int64_t kMostRepetitions = 1000;
-constexpr char32_t kLastCodePoint = 0x10FFFF;
-
-CodePointSet united(CodePointSet set) {
-  std::sort(set.begin(), set.end());
-  CodePointSet out;
-  for (const auto& [low, high] : set) {
-    if (!out.empty() && low <= out.back().second + 1) {
-      out.back().second = std::max(out.back().second, high);
-    } else {
-      out.emplace_back(low, high);
-    }
-  }
-  return out;
-}
-
-// Everything that is not in `set`; surrogates never are.
-CodePointSet complement(CodePointSet set) {
-  set.emplace_back(0xD800, 0xDFFF);
-  CodePointSet out;
-  char32_t next = 0;
-  for (const auto& [low, high] : united(std::move(set))) {
-    if (low > next) out.emplace_back(next, low - 1);
-    next = high + 1;
-  }
-  if (next <= kLastCodePoint) out.emplace_back(next, kLastCodePoint);
-  return out;
-}
-
-CodePointSet without_surrogates(const CodePointSet& set) { return complement(complement(set)); }
-
-const CodePointSet kDigits = {{'0', '9'}};
-const CodePointSet kSpaces = {{'\t', '\r'}, {' ', ' '}};
-const CodePointSet kWords = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
-
-// The set behind \d, \D, \s, \S, \w or \W.
-std::optional<CodePointSet> class_of(char letter) {
-  switch (letter) {
-    case 'd':
-      return kDigits;
-    case 'D':
-      return complement(kDigits);
-    case 's':
-      return kSpaces;
-    case 'S':
-      return complement(kSpaces);
-    case 'w':
-      return kWords;
-    case 'W':
-      return complement(kWords);
-    default:
-      return std::nullopt;
-  }
-}
 
 std::optional<char32_t> control_of(char letter) {
   constexpr std::string_view kLetters = "tnrfva0", kValues("\t\n\r\f\v\a\0", 7);
@@ -75,8 +22,10 @@ std::optional<char32_t> control_of(char letter) {
   return static_cast<unsigned char>(kValues[at]);
 }
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
 bool is_alphanumeric(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 RegexNode set_node(CodePointSet set) {
@@ -174,7 +123,7 @@ class RegexParser {
 
   std::optional<std::int64_t> parse_number() {
     std::optional<std::int64_t> number;
-    while (peek() >= '0' && peek() <= '9') {
+    while (is_digit(peek())) {
       number =
           std::min<std::int64_t>(number.value_or(0) * 10 + (peek() - '0'), kMostRepetitions + 1);
       ++position_;
@@ -214,6 +163,11 @@ class RegexParser {
     if (!is_named || end == std::string_view::npos) {
       fail("lookaround, flags and conditions are not supported");
     }
+    const std::string_view name = pattern_.substr(position_, end - position_);
+    const bool is_name = !name.empty() && !is_digit(name.front()) &&
+                         std::all_of(name.begin(), name.end(),
+                                     [](char c) { return is_alphanumeric(c) || c == '_'; });
+    if (!is_name) fail("a group's name has letters, digits and _ only");
     position_ = end + 1;
   }
 
@@ -236,6 +190,7 @@ class RegexParser {
     if (take("U")) return parse_hex(8);
     if (const auto control = control_of(peek())) {
       ++position_;
+      if (*control == 0 && is_digit(peek())) fail("octal escapes are not supported: write \\x");
       return *control;
     }
     if (is_alphanumeric(peek())) {
@@ -269,7 +224,7 @@ class RegexParser {
     return value;
   }
 
-  static CodePointSet single(char32_t c) { return without_surrogates({{c, c}}); }
+  static CodePointSet single(char32_t c) { return set_of({{c, c}}); }
 
   // Behind "[".
   CodePointSet parse_set() {
@@ -285,7 +240,7 @@ class RegexParser {
       add_set_item(set);
     }
     ++position_;
-    return is_negated ? complement(united(std::move(set))) : without_surrogates(united(set));
+    return is_negated ? complement(std::move(set)) : set_of(std::move(set));
   }
 
   void add_set_item(CodePointSet& set) {

@@ -2,13 +2,11 @@
 
 #include <cstdint>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-namespace aurum::rollout {
+#include "rollout/guided/code_point_set.h"
 
-// Code points as disjoint, rising, closed ranges; surrogates are in none.
-using CodePointSet = std::vector<std::pair<char32_t, char32_t>>;
+namespace aurum::rollout {
 
 struct RegexNode {
   enum class Kind { kSet, kSequence, kChoice, kRepeat, kTextBegin, kTextEnd };

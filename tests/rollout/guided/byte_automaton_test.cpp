@@ -162,6 +162,11 @@ TEST(ByteAutomaton, RefusesInOneSentence) {
       {"(?", "lookaround"},
       {"(?<", "lookaround"},
       {"(?i)a", "flags"},
+      {"(?<>a)", "a group's name"},
+      {"(?P<1>a)", "a group's name"},
+      {"(?<a b(c>d)", "a group's name"},
+      {"\\01", "octal"},
+      {"[\\07]", "octal"},
       {"\\x{110000}", "there is no such character"},
       {"[[:alpha:]]", "[:names:]"},
       {"[^\\s\\S]", "matches no text at all"},
@@ -183,6 +188,18 @@ TEST(ByteAutomaton, StopsWhenItsStatesExplode) {
   const auto walk = [&] {
     ByteAutomaton::State state = automaton.start();
     for (int i = 0; i < 300'000; ++i) {
+      state = automaton.next(state, random.uniform_below(2) == 0 ? 'a' : 'b');
+    }
+  };
+  EXPECT_THROW(walk(), InputError);
+}
+
+TEST(ByteAutomaton, StopsWhenItsStatesGrowLarge) {
+  ByteAutomaton automaton("[ab]*a([ab]{1000}){20}");
+  RandomStream random(1, "walk");
+  const auto walk = [&] {
+    ByteAutomaton::State state = automaton.start();
+    for (int i = 0; i < 6'000; ++i) {
       state = automaton.next(state, random.uniform_below(2) == 0 ? 'a' : 'b');
     }
   };
