@@ -18,7 +18,7 @@ class CachedRolloutSource : public RolloutSource {
   CachedRolloutSource(std::function<std::unique_ptr<RolloutSource>()> make_source,
                       std::string model_name, const std::string& file);
 
-  // `on_token` hears of new completions only.
+  // `on_token` hears of new completions only; what it stops is not kept.
   std::vector<Rollout> generate(std::span<const RolloutRequest> requests,
                                 const TokenCallback& on_token = {}) override;
   void sync_weights() override {}
@@ -28,7 +28,7 @@ class CachedRolloutSource : public RolloutSource {
 
  private:
   std::string key_of(const RolloutRequest& request) const;
-  void add_missing(std::span<const RolloutRequest> requests, const TokenCallback& on_token);
+  void keep(const RolloutRequest& request, const Rollout& rollout);
 
   std::function<std::unique_ptr<RolloutSource>()> make_source_;
   std::string model_name_;
