@@ -21,6 +21,7 @@ using rollout::RolloutRequest;
 
 constexpr int kConnectSeconds = 5;
 constexpr int kAnswerSeconds = 3600;  // a window of long rollouts takes its time
+constexpr std::chrono::duration<double> kLeastWait{0.01};
 constexpr auto kRetryInterval = std::chrono::milliseconds(200);
 
 bool have_same_sampling(const RolloutRequest& a, const RolloutRequest& b) {
@@ -80,27 +81,29 @@ HttpRolloutSource::HttpRolloutSource(model::CausalLm& student, const RolloutServ
           Connection{.url = fmt::format("http://{}:{}", address.host, address.port),
                      .client = httplib::Client(address.host, address.port)})) {
   connection_->client.set_connection_timeout(kConnectSeconds);
-  connection_->client.set_read_timeout(kAnswerSeconds);
   connection_->client.set_write_timeout(kAnswerSeconds);
   connection_->client.set_keep_alive(true);
   connection_->client.set_tcp_nodelay(true);  // a tensor a request: none may wait for an echo
   wait_for_server(address.timeout_seconds);
+  connection_->client.set_read_timeout(kAnswerSeconds);
   send_weights();
 }
 
 HttpRolloutSource::~HttpRolloutSource() = default;
 
 void HttpRolloutSource::wait_for_server(double timeout_seconds) {
-  const auto end =
-      std::chrono::steady_clock::now() + std::chrono::duration<double>(timeout_seconds);
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + std::chrono::duration<double>(timeout_seconds);
   for (;;) {
+    const std::chrono::duration<double> left = end - Clock::now();
+    connection_->client.set_read_timeout(std::max(left, kLeastWait));  // it may accept and be mute
     const auto response = connection_->client.Get("/health/");
     if (response && response->status == 200) {
       const json health = json::parse(response->body, nullptr, false);
       if (health.is_object() && health.value("server", json()) == "aurum") return;
       connection_->fail("is no aurum server: another one takes weights over NCCL only");
     }
-    if (std::chrono::steady_clock::now() >= end) {
+    if (Clock::now() >= end) {
       connection_->fail(fmt::format("did not answer within {} s", timeout_seconds));
     }
     std::this_thread::sleep_for(kRetryInterval);

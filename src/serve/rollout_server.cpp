@@ -17,9 +17,11 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kMostBodyBytes = std::size_t{64} << 20;
+constexpr std::size_t kMostJsonBytes = std::size_t{16} << 20;
+constexpr int kMostNesting = 8;  // of JSON; deeper values could use up the stack
 constexpr int kReadSeconds = 30, kWriteSeconds = 30;
-constexpr std::size_t kNumThreads = 4;
+constexpr std::size_t kNumThreads = 8;  // clients that are served, or wait, at once
+constexpr std::size_t kMostRequestsPerConnection = 1000;  // a tensor each
 
 constexpr const char* kNoNccl =
     "weights come in the body of /update_named_param/ here, not over NCCL";
@@ -46,9 +48,23 @@ void answer(httplib::Response& response, int status, const json& body) {
 }
 
 json parse_body(const httplib::Request& request) {
-  json body = json::parse(request.body, nullptr, false);
+  if (request.body.size() > kMostJsonBytes) {
+    throw InputError(
+        fmt::format("the body has {} bytes; the limit is {}", request.body.size(), kMostJsonBytes));
+  }
+  const auto check_depth = [](int depth, json::parse_event_t, json&) {
+    if (depth > kMostNesting) throw InputError("the body nests its values too deeply");
+    return true;
+  };
+  json body = json::parse(request.body, check_depth, false);
   if (body.is_discarded()) throw InputError("the body is no JSON");
   return body;
+}
+
+// The library's own choice, SO_REUSEPORT, lets two servers share a port without a word.
+void reuse_address(socket_t socket) {
+  const int yes = 1;
+  setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
 }
 
 using Work = std::function<json(const httplib::Request&)>;
@@ -61,6 +77,8 @@ httplib::Server::Handler guarded(Work work) {
     } catch (const InternalError& error) {
       log_warning("{}", error.what());
       answer(response, 500, {{"error", "internal error"}});
+    } catch (const Interrupted& error) {
+      answer(response, 503, {{"error", error.what()}});
     } catch (const Error& error) {
       answer(response, 400, {{"error", error.what()}});
     } catch (const std::exception& error) {
@@ -90,11 +108,10 @@ struct RolloutServer::State {
     add("/health", false, [](const auto&) { return json{{"status", "ok"}, {"server", "aurum"}}; });
     add("/get_world_size", false, [](const auto&) { return json{{"world_size", 1}}; });
     add("/generate", true, [this](const auto& r) { return service.generate(parse_body(r)); });
+    add("/v1/completions", true, [this](const auto& r) { return service.complete(parse_body(r)); });
+    add("/v1/models", false, [](const auto&) { return json{{"data", {{{"id", "aurum"}}}}}; });
     add("/update_named_param", true, [this](const auto& r) { return update(r); });
-    add("/reset_prefix_cache", true, [this](const auto&) {
-      service.apply_updates();
-      return json{{"status", "ok"}};
-    });
+    add("/reset_prefix_cache", true, [](const auto&) { return json{{"status", "ok"}}; });
     add("/init_communicator", true, [](const auto&) -> json { throw InputError(kNoNccl); });
     add("/close_communicator", true, [](const auto&) { return json{{"status", "ok"}}; });
     for (const char* path : {"/chat", "/get_sequence_logprobs"}) {
@@ -119,7 +136,9 @@ struct RolloutServer::State {
 RolloutServer::RolloutServer(RolloutService& service) : state_(std::make_unique<State>(service)) {
   httplib::Server& http = state_->http;
   http.new_task_queue = [] { return new httplib::ThreadPool(kNumThreads); };
-  http.set_payload_max_length(std::max(kMostBodyBytes, service.largest_tensor_bytes()));
+  http.set_keep_alive_max_count(kMostRequestsPerConnection);
+  http.set_payload_max_length(std::max(kMostJsonBytes, service.largest_tensor_bytes()));
+  http.set_socket_options(reuse_address);
   http.set_tcp_nodelay(true);
   http.set_read_timeout(kReadSeconds);
   http.set_write_timeout(kWriteSeconds);
@@ -142,6 +161,7 @@ int RolloutServer::bind(const std::string& host, int port) {
 void RolloutServer::run() { state_->http.listen_after_bind(); }
 
 void RolloutServer::stop() {
+  state_->service.stop();
   // The library forgets a stop that comes before it listens.
   for (int i = 0; i < 1000 && !state_->http.is_running(); ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));

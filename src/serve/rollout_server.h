@@ -11,8 +11,10 @@ namespace aurum::serve {
 //   GET  /health/                {"status": "ok", "server": "aurum"}
 //   GET  /get_world_size/        {"world_size": 1}
 //   POST /generate/              RolloutService::generate
+//   POST /v1/completions         RolloutService::complete
+//   GET  /v1/models              {"data": [{"id": "aurum"}]}
 //   POST /update_named_param/?name=&dtype=&shape=   the body is the tensor (TRL: over NCCL)
-//   POST /reset_prefix_cache/    rollouts use the new weights from here on
+//   POST /reset_prefix_cache/    {"status": "ok"}: no cache outlives a request
 // Mistakes of a peer are answered with 400 and {"error": ...}. There is no authentication: whoever
 // reaches the port can use and change the model, so bind it to loopback.
 class RolloutServer {
@@ -22,7 +24,7 @@ class RolloutServer {
 
   // Port 0 takes a free one. Returns the port. Throws IoError.
   int bind(const std::string& host, int port);
-  // Blocks until another thread calls stop().
+  // Blocks until another thread calls stop(), which does not wait for rollouts under way.
   void run();
   void stop();
 

@@ -3,20 +3,24 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <random>
 #include <string_view>
 
 #include "base/error.h"
+#include "base/memory.h"
 
 namespace aurum::serve {
 
 namespace {
 
 using nlohmann::json;
+using rollout::Rollout;
 using rollout::RolloutRequest;
 
 constexpr std::int64_t kMostPrompts = 4096, kMostCopies = 1024, kMostCompletions = 16384;
 constexpr std::int64_t kMostNewTokens = 1 << 17;
 constexpr std::size_t kMostPromptTokens = 1 << 17, kMostPromptBytes = 1 << 20;
+constexpr std::size_t kMostTokens = std::size_t{1} << 24;  // of all prompts with their copies
 
 constexpr std::array<std::string_view, 16> kKnownKeys = {"prompts",
                                                          "n",
@@ -134,6 +138,15 @@ std::vector<std::uint64_t> streams_of(const json& request, std::size_t count) {
   return streams;
 }
 
+std::uint64_t seed_of(const json& request) {
+  if (!has(request, "seed")) {
+    std::random_device device;
+    return std::uint64_t{device()} << 32 | device();
+  }
+  if (!request["seed"].is_number_unsigned()) throw InputError("/seed must be a whole number >= 0");
+  return request["seed"].get<std::uint64_t>();
+}
+
 std::vector<RolloutRequest> requests_of(const json& request, const text::Tokenizer& tokenizer) {
   check_keys(request);
   const std::int64_t copies = whole(request, "n", 1, 1, kMostCopies);
@@ -145,16 +158,19 @@ std::vector<RolloutRequest> requests_of(const json& request, const text::Tokeniz
                     "their copies",
                     kMostPrompts, kMostCompletions));
   }
-  if (has(request, "seed") && !request["seed"].is_number_unsigned()) {
-    throw InputError("/seed must be a whole number >= 0");
-  }
   RolloutRequest common;
   common.sampling = sampling_of(request);
-  common.seed = has(request, "seed") ? request["seed"].get<std::uint64_t>() : 0;
+  common.seed = seed_of(request);
   const auto streams = streams_of(request, static_cast<std::size_t>(count * copies));
   std::vector<RolloutRequest> requests;
+  std::size_t num_tokens = 0;
   for (const json& prompt : request["prompts"]) {
     common.prompt_ids = ids_of(prompt, tokenizer);
+    num_tokens += common.prompt_ids.size() * static_cast<std::size_t>(copies);
+    if (num_tokens > kMostTokens) {
+      throw InputError(fmt::format(
+          "/prompts with their copies have more than {} tokens: send fewer together", kMostTokens));
+    }
     for (std::int64_t copy = 0; copy < copies; ++copy) {
       common.stream_index = streams[requests.size()];
       requests.push_back(common);
@@ -163,6 +179,32 @@ std::vector<RolloutRequest> requests_of(const json& request, const text::Tokeniz
   return requests;
 }
 
+// A request to /v1/completions in the words of /generate/.
+json as_generate(json request) {
+  if (!request.is_object()) throw InputError("the body must be a JSON object");
+  if (request.contains("prompts")) throw InputError("/prompts is not known here");
+  json prompt = request.value("prompt", json());
+  const bool is_one =
+      prompt.is_string() || (prompt.is_array() && !prompt.empty() && prompt[0].is_number());
+  request["prompts"] = is_one ? json::array({prompt}) : prompt;
+  if (has(request, "structured_outputs")) {
+    const json& outputs = request["structured_outputs"];
+    if (!outputs.is_object() || outputs.size() != 1 || !outputs.contains("regex")) {
+      throw InputError("/structured_outputs must be {\"regex\": ...}");
+    }
+    request["structured_outputs_regex"] = outputs["regex"];
+  }
+  // One model, and its answers always hold the ids.
+  for (const char* key : {"prompt", "structured_outputs", "model", "return_token_ids",
+                          "return_tokens_as_token_ids"}) {
+    request.erase(key);
+  }
+  return request;
+}
+
+// Half of what is free; the other half is for requests, answers and packed weights.
+std::int64_t kv_budget_bytes() { return static_cast<std::int64_t>(available_memory_bytes() / 2); }
+
 }  // namespace
 
 RolloutService::RolloutService(const weights::Checkpoint& checkpoint,
@@ -170,16 +212,24 @@ RolloutService::RolloutService(const weights::Checkpoint& checkpoint,
                                model::ComputeDType dtype)
     : tokenizer_(std::move(tokenizer)),
       weights_(checkpoint, dtype),
-      source_(
-          [this] { return weights_.make_model(); }, tokenizer_->special_tokens().end_of_turn,
-          tokenizer_->vocab_size(),
-          rollout::LocalRolloutOptions{.tokenizer = tokenizer_, .kv_memory = {.is_paged = true}}) {}
+      source_([this] { return weights_.make_model(); }, tokenizer_->special_tokens().end_of_turn,
+              tokenizer_->vocab_size(),
+              rollout::LocalRolloutOptions{
+                  .tokenizer = tokenizer_,
+                  .kv_memory = {.budget_bytes = kv_budget_bytes(), .is_paged = true}}) {}
+
+std::vector<Rollout> RolloutService::roll_out(const std::vector<RolloutRequest>& requests) {
+  const std::lock_guard lock(mutex_);
+  std::vector<Rollout> rollouts =
+      source_.generate(requests, [this](auto, auto) { return !is_stopping_; });
+  if (is_stopping_) throw Interrupted("the server is stopping");
+  return rollouts;
+}
 
 json RolloutService::generate(const json& request) {
   const std::vector<RolloutRequest> requests = requests_of(request, *tokenizer_);
-  const auto copies = request.value("n", std::size_t{1});
-  const std::lock_guard lock(mutex_);
-  const std::vector<rollout::Rollout> rollouts = source_.generate(requests);
+  const std::vector<Rollout> rollouts = roll_out(requests);
+  const std::size_t copies = requests.size() / request["prompts"].size();
   json prompts = json::array(), completions = json::array();
   for (std::size_t i = 0; i < rollouts.size(); ++i) {
     if (i % copies == 0) prompts.push_back(requests[i].prompt_ids);
@@ -188,16 +238,28 @@ json RolloutService::generate(const json& request) {
   return {{"prompt_ids", prompts}, {"completion_ids", completions}, {"logprobs", nullptr}};
 }
 
+json RolloutService::complete(const json& request) {
+  const std::vector<RolloutRequest> requests = requests_of(as_generate(request), *tokenizer_);
+  const std::vector<Rollout> rollouts = roll_out(requests);
+  json choices = json::array();
+  for (std::size_t i = 0; i < rollouts.size(); ++i) {
+    const bool has_ended = rollouts[i].finish_reason == rollout::FinishReason::kEndOfTurn;
+    choices.push_back({{"index", i},
+                       {"prompt_token_ids", requests[i].prompt_ids},
+                       {"token_ids", rollouts[i].completion_ids},
+                       {"text", tokenizer_->decode(rollouts[i].completion_ids, true)},
+                       {"finish_reason", has_ended ? "stop" : "length"},
+                       {"logprobs", nullptr}});
+  }
+  return {{"object", "text_completion"}, {"choices", choices}};
+}
+
 void RolloutService::update_parameter(const std::string& name, const std::string& dtype,
                                       const std::vector<std::int64_t>& shape,
                                       std::span<const std::byte> bytes) {
   const std::lock_guard lock(mutex_);
+  source_.sync_weights();  // first: a decoder borrows the tensors
   weights_.update(name, dtype, shape, bytes);
-}
-
-void RolloutService::apply_updates() {
-  const std::lock_guard lock(mutex_);
-  source_.sync_weights();
 }
 
 }  // namespace aurum::serve

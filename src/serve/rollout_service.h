@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -23,18 +24,29 @@ class RolloutService {
   // {"prompts": [text or ids, ...], "n", "temperature", "top_p", "top_k", "max_tokens",
   // "structured_outputs_regex", "seed", "stream_indices"} ->
   // {"prompt_ids": [[...]], "completion_ids": [[...]]}; n completions per prompt, side by side.
-  // seed and stream_indices, one per completion, are ours: they make a rollout repeatable.
+  // seed and stream_indices, one per completion, are ours: they make a rollout repeatable. Without
+  // a seed, every request has its own.
   nlohmann::json generate(const nlohmann::json& request);
 
-  // Replaces one tensor. Rollouts use it after apply_updates().
+  // The same in the words of vLLM's /v1/completions, which newer TRL clients speak:
+  // {"prompt": text, ids or a list of such, "structured_outputs": {"regex"}, ...} ->
+  // {"choices": [{"prompt_token_ids", "token_ids", "text", "finish_reason", "logprobs": null}]}.
+  nlohmann::json complete(const nlohmann::json& request);
+
+  // Replaces one tensor, for the rollouts from here on.
   void update_parameter(const std::string& name, const std::string& dtype,
                         const std::vector<std::int64_t>& shape, std::span<const std::byte> bytes);
-  void apply_updates();
+
+  // Ends a generate() under way, and later ones, with Interrupted.
+  void stop() { is_stopping_ = true; }
 
   std::size_t largest_tensor_bytes() const { return weights_.largest_tensor_bytes(); }
 
  private:
+  std::vector<rollout::Rollout> roll_out(const std::vector<rollout::RolloutRequest>& requests);
+
   std::mutex mutex_;
+  std::atomic<bool> is_stopping_ = false;
   std::shared_ptr<const text::Tokenizer> tokenizer_;
   ServedWeights weights_;
   rollout::LocalRolloutSource source_;

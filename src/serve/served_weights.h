@@ -18,8 +18,7 @@ class ServedWeights {
   // Expands everything that the decoder needs to `dtype`.
   ServedWeights(const weights::Checkpoint& checkpoint, model::ComputeDType dtype);
 
-  // A decoder over the weights as they are now, which must outlive it; do not run it after an
-  // update.
+  // A decoder over the weights as they are now, which must outlive it; an update ends its use.
   rollout::DecoderModel make_model() const;
 
   // Replaces a tensor by `bytes`, little-endian "float32" or "bfloat16" values. Throws InputError

@@ -5,6 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <httplib.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -132,7 +135,12 @@ TEST_F(RolloutServerTest, AnswersHostileRequestsWithTheirMistake) {
       {"{\"prompts\": [\"the\"], \"min_p\": 0.1}", "/min_p is not supported"},
       {"{\"prompts\": [\"the\"], \"shell\": \"rm\"}", "/shell is not known"},
       {"{\"prompts\": [\"the\"], \"guided_decoding_regex\": \"(\"}", "is not closed"},
-      {std::string(100'000, '['), "no JSON"},
+      {std::string(1'000'000, '['), "too deeply"},
+      {"{\"prompts\": [\"the\"], \"n\": " + std::string(1'000'000, '[') +
+           std::string(1'000'000, ']') + "}",
+       "too deeply"},
+      {json{{"prompts", {std::vector<int>(100'000, 1)}}, {"n", 1000}}.dump(),
+       "more than 16777216 tokens"},
       {json{{"prompts", {std::string(2'000'000, 'x')}}}.dump(), "the limit is 1048576"},
       {json{{"prompts", {std::vector<int>(200'000, 1)}}}.dump(), "the limit is 131072"}};
   for (const auto& [body, message] : bodies) {
@@ -143,6 +151,74 @@ TEST_F(RolloutServerTest, AnswersHostileRequestsWithTheirMistake) {
   }
   EXPECT_EQ(post("/nothing", "{}")->status, 404);
   EXPECT_EQ(post("/generate/", json{{"prompts", {"the"}}}.dump())->status, 200);
+}
+
+TEST_F(RolloutServerTest, SpeaksTheWordsOfTrlsClient) {
+  httplib::Client http("127.0.0.1", port_);
+  EXPECT_EQ(json::parse(http.Get("/v1/models")->body)["data"][0]["id"], "aurum");
+  const json request = {{"model", "aurum"},
+                        {"prompt", {"the", "in"}},
+                        {"n", 2},
+                        {"return_token_ids", true},
+                        {"max_tokens", 4},
+                        {"return_tokens_as_token_ids", true},
+                        {"logprobs", 0},
+                        {"structured_outputs", {{"regex", "he|x+"}}},
+                        {"repetition_penalty", 1}};
+  const auto answer = post("/v1/completions", request.dump());
+  ASSERT_EQ(answer->status, 200) << answer->body;
+  const json choices = json::parse(answer->body)["choices"];
+  ASSERT_EQ(choices.size(), 4u);
+  EXPECT_EQ(choices[1]["prompt_token_ids"], choices[0]["prompt_token_ids"]);
+  EXPECT_NE(choices[2]["prompt_token_ids"], choices[0]["prompt_token_ids"]);
+  EXPECT_THAT(choices[3]["text"].get<std::string>(), ::testing::MatchesRegex("he?|x+"));
+  EXPECT_LE(choices[3]["token_ids"].size(), 4u);
+  for (const char* prompt : {"\"the\"", "[1, 2]", "[[1, 2]]"}) {
+    const auto one = post("/v1/completions", "{\"prompt\": " + std::string(prompt) + "}");
+    EXPECT_EQ(json::parse(one->body)["choices"].size(), 1u) << one->body;
+  }
+  const std::pair<std::string, std::string> bodies[] = {
+      {"[]", "JSON object"},
+      {"{}", "a list of 1 to"},
+      {"{\"prompt\": 5}", "a list of 1 to"},
+      {"{\"prompt\": \"a\", \"stream\": true}", "/stream is not known"},
+      {"{\"prompt\": \"a\", \"structured_outputs\": {\"json\": {}}}", "/structured_outputs"}};
+  for (const auto& [body, message] : bodies) {
+    const auto refusal = post("/v1/completions", body);
+    EXPECT_EQ(refusal->status, 400) << body;
+    EXPECT_THAT(refusal->body, HasSubstr(message)) << body;
+  }
+}
+
+TEST_F(RolloutServerTest, RepeatsARolloutOnlyForASeed) {
+  const auto answer = [&](const json& more) {
+    json body = {{"prompts", {"the"}}, {"n", nullptr}, {"max_tokens", 12}};
+    body.update(more);
+    return post("/generate/", body.dump())->body;
+  };
+  EXPECT_EQ(answer({{"seed", 7}}), answer({{"seed", 7}}));
+  EXPECT_NE(answer(json::object()), answer(json::object()));
+}
+
+TEST_F(RolloutServerTest, UsesATensorFromWhenItCame) {
+  const std::string body = json{{"prompts", {"the"}}, {"max_tokens", 3}, {"temperature", 0}}.dump();
+  const std::vector<std::int32_t> zeros = {0, 0, 0};
+  EXPECT_NE(json::parse(post("/generate/", body)->body)["completion_ids"][0], zeros);
+  // Logits that are all the same: the first id.
+  const std::string norm = "/update_named_param/?name=model.norm.weight&dtype=float32&shape=32";
+  EXPECT_EQ(post(norm, std::string(128, '\0'))->status, 200);
+  EXPECT_EQ(json::parse(post("/generate/", body)->body)["completion_ids"][0], zeros);
+}
+
+TEST_F(RolloutServerTest, SharesItsPortWithNobody) {
+  EXPECT_THROW(RolloutServer(*service_).bind("127.0.0.1", port_), IoError);
+}
+
+TEST_F(RolloutServerTest, EndsRolloutsWhenItStops) {
+  service_->stop();
+  const auto answer = post("/generate/", json{{"prompts", {"the"}}}.dump());
+  EXPECT_EQ(answer->status, 503);
+  EXPECT_THAT(answer->body, HasSubstr("stopping"));
 }
 
 TEST_F(RolloutServerTest, TakesNoTensorThatDoesNotFit) {
@@ -176,6 +252,33 @@ TEST_F(RolloutServerTest, ItsClientSaysWhenNobodyAnswers) {
   const auto connect = [&] {
     const RolloutServerAddress nobody{.port = 1, .timeout_seconds = 0.3};
     HttpRolloutSource(*student_, nobody, 1, ends());
+  };
+  EXPECT_THAT(failure_of(connect), HasSubstr("did not answer within 0.3 s"));
+}
+
+// Accepts connections and never says a word.
+class MuteServer {
+ public:
+  MuteServer() : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* const any = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(bind(socket_, any, size) | listen(socket_, 8) | getsockname(socket_, any, &size), 0);
+    port_ = ntohs(address.sin_port);
+  }
+  ~MuteServer() { close(socket_); }
+  int port() const { return port_; }
+
+ private:
+  int socket_, port_ = 0;
+};
+
+TEST_F(RolloutServerTest, ItsClientWaitsNoLongerForAMuteServer) {
+  const MuteServer mute;
+  const auto connect = [&] {
+    HttpRolloutSource(*student_, {.port = mute.port(), .timeout_seconds = 0.3}, 1, ends());
   };
   EXPECT_THAT(failure_of(connect), HasSubstr("did not answer within 0.3 s"));
 }
