@@ -23,14 +23,18 @@ std::size_t value_bytes(bool is_bfloat16) { return is_bfloat16 ? 2 : 4; }
 void write_value(BFloat16* to, float value) { *to = to_bfloat16(value); }
 void write_value(float* to, float value) { *to = value; }
 
+// Dimensions of a key, or of a value, that lie side by side and are loaded together.
+template <typename T>
+constexpr std::int64_t kPack = sizeof(T) == 2 ? 2 : 1;
+
 template <typename T>
 void store_head(T* keys, T* values, const AttentionShape& shape, std::int64_t position,
                 const float* key, const float* value) {
   const std::int64_t padded = shape.padded_head_dim();
-  T* key_block = keys + position / kBlock * kBlock * padded + position % kBlock;
+  T* key_block = keys + position / kBlock * kBlock * padded + position % kBlock * kPack<T>;
   T* value_row = values + position * padded;
   for (std::int64_t d = 0; d < shape.head_dim; ++d) {
-    write_value(key_block + d * kBlock, key[d]);
+    write_value(key_block + d / kPack<T> * kPack<T> * kBlock + d % kPack<T>, key[d]);
     write_value(value_row + d, value[d]);
   }
 }
@@ -92,6 +96,7 @@ const void* KvCache::values(std::int64_t layer, std::int64_t kv_head) const {
 
 namespace {
 
+constexpr std::int64_t kMixed = 2 * kLanes;  // dimensions of a value that are loaded together
 constexpr int kMostHeads = 4;  // query heads that share a pass over their keys and values
 
 // kHeads query heads of one group against the visible positions [begin, end). Each head is
@@ -104,32 +109,59 @@ struct HeadsTask {
   float* out;
   float* scores;  // `stride` per head, from first_position() on
   std::int64_t stride, head_dim, padded_head_dim, begin, end;
+  // Of the task to come, brought to the second cache meanwhile.
+  const T* next_keys;
+  const T* next_values;
+  std::int64_t next_end;
   float scale, softcap;
   const float* sinks;  // of these heads, or null
 
   std::int64_t first_position() const { return begin / kBlock * kBlock; }
 };
 
-// sums += query[d] * keys[d] for a block of keys.
-template <int kHeads, typename T>
-AURUM_FORCE_INLINE void add_dimension(const HeadsTask<T>& task, const T* keys, std::int64_t d,
-                                      FloatLanes (&sums)[kHeads]) {
-  FloatLanes key;
-  load_lanes(keys + d * kBlock, key);
-#pragma GCC unroll 4
-  for (int h = 0; h < kHeads; ++h) sums[h] += key * task.query[h * task.head_dim + d];
+// Sixteen keys or values of two neighbouring dimensions.
+AURUM_FORCE_INLINE void load_both(const BFloat16* from, FloatLanes& even, FloatLanes& odd) {
+  BitLanes bits;
+  __builtin_memcpy(&bits, from, sizeof(bits));
+  const BitLanes low = bits << 16, high = bits & 0xffff0000u;
+  __builtin_memcpy(&even, &low, sizeof(even));
+  __builtin_memcpy(&odd, &high, sizeof(odd));
+}
+AURUM_FORCE_INLINE void load_both(const float* from, FloatLanes& even, FloatLanes& odd) {
+  load_lanes(from, even);
+  load_lanes(from + kLanes, odd);
+}
+
+// Brings a block of keys and values of the next task to the second cache.
+template <typename T>
+AURUM_FORCE_INLINE void prefetch_block(const HeadsTask<T>& task, std::int64_t position) {
+  constexpr std::int64_t kLine = 64 / sizeof(T);
+  const std::int64_t first = position * task.padded_head_dim;
+  for (std::int64_t i = first; i < first + kBlock * task.padded_head_dim; i += kLine) {
+    __builtin_prefetch(task.next_keys + i, 0, 2);
+    __builtin_prefetch(task.next_values + i, 0, 2);
+  }
 }
 
 template <int kHeads, typename T>
 AURUM_FORCE_INLINE void score_block(const HeadsTask<T>& task, std::int64_t position) {
   const T* keys = task.keys + position * task.padded_head_dim;
   FloatLanes even[kHeads] = {}, odd[kHeads] = {};
-  std::int64_t d = 0;
-  for (; d + 2 <= task.head_dim; d += 2) {
-    add_dimension<kHeads>(task, keys, d, even);
-    add_dimension<kHeads>(task, keys, d + 1, odd);
+  for (std::int64_t d = 0; d + 2 <= task.head_dim; d += 2) {
+    FloatLanes first, second;
+    load_both(keys + d * kBlock, first, second);
+#pragma GCC unroll 4
+    for (int h = 0; h < kHeads; ++h) {
+      even[h] += first * task.query[h * task.head_dim + d];
+      odd[h] += second * task.query[h * task.head_dim + d + 1];
+    }
   }
-  if (d < task.head_dim) add_dimension<kHeads>(task, keys, d, even);
+  if (task.head_dim % 2 != 0) {
+    const std::int64_t d = task.head_dim - 1;
+    FloatLanes last, none;
+    load_both(keys + d * kBlock, last, none);
+    for (int h = 0; h < kHeads; ++h) even[h] += last * task.query[h * task.head_dim + d];
+  }
 #pragma GCC unroll 4
   for (int h = 0; h < kHeads; ++h) {
     store_lanes((even[h] + odd[h]) * task.scale,
@@ -158,29 +190,43 @@ AURUM_FORCE_INLINE float hide_and_cap(const HeadsTask<T>& task, float* scores, s
   return largest_lane(largest);
 }
 
-// out[d, d + 16 kChunks) = sum over positions of probability * value.
+// Writes the first `count` of 32 values that were loaded by load_both.
+template <typename T>
+AURUM_FORCE_INLINE void store_both(const FloatLanes& even, const FloatLanes& odd,
+                                   std::int64_t count, float* to) {
+  float part[2][kLanes], both[2 * kLanes];
+  store_lanes(even, part[0]);
+  store_lanes(odd, part[1]);
+  for (std::int64_t i = 0; i < 2 * kLanes; ++i) {
+    both[i] = kPack<T> == 2 ? part[i % 2][i / 2] : part[i / kLanes][i % kLanes];
+  }
+  std::copy_n(both, std::clamp<std::int64_t>(count, 0, 2 * kLanes), to);
+}
+
+// out[d, d + 32 kChunks) = sum over positions of probability * value.
 template <int kHeads, int kChunks, typename T>
 AURUM_FORCE_INLINE void mix_values(const HeadsTask<T>& task, std::int64_t d,
                                    const float (&inverse_sums)[kHeads]) {
-  FloatLanes sums[kHeads][kChunks] = {};
+  FloatLanes even[kHeads][kChunks] = {}, odd[kHeads][kChunks] = {};
   const float* scores = task.scores - task.first_position();
   for (std::int64_t p = task.begin; p < task.end; ++p) {
     const T* row = task.values + p * task.padded_head_dim + d;
 #pragma GCC unroll 8
     for (int c = 0; c < kChunks; ++c) {
-      FloatLanes value;
-      load_lanes(row + c * kLanes, value);
+      FloatLanes first, second;
+      load_both(row + c * kMixed, first, second);
 #pragma GCC unroll 4
-      for (int h = 0; h < kHeads; ++h) sums[h][c] += value * scores[h * task.stride + p];
+      for (int h = 0; h < kHeads; ++h) {
+        even[h][c] += first * scores[h * task.stride + p];
+        odd[h][c] += second * scores[h * task.stride + p];
+      }
     }
   }
   for (int h = 0; h < kHeads; ++h) {
     for (int c = 0; c < kChunks; ++c) {
-      float part[kLanes];
-      store_lanes(sums[h][c] * inverse_sums[h], part);
-      const std::int64_t start = d + c * kLanes;
-      const std::int64_t count = std::min(kLanes, task.head_dim - start);
-      std::copy_n(part, std::max<std::int64_t>(count, 0), task.out + h * task.head_dim + start);
+      const std::int64_t start = d + c * kMixed;
+      store_both<T>(even[h][c] * inverse_sums[h], odd[h][c] * inverse_sums[h],
+                    task.head_dim - start, task.out + h * task.head_dim + start);
     }
   }
 }
@@ -214,7 +260,10 @@ template <int kHeads, typename T>
 AURUM_FORCE_INLINE void attend_heads(const HeadsTask<T>& task) {
   const std::int64_t first = task.first_position();
   const std::int64_t count = (task.end + kBlock - 1) / kBlock * kBlock - first;
-  for (std::int64_t p = first; p < task.end; p += kBlock) score_block<kHeads>(task, p);
+  for (std::int64_t p = first; p < task.end; p += kBlock) {
+    if (p < task.next_end) prefetch_block(task, p);
+    score_block<kHeads>(task, p);
+  }
   float inverse_sums[kHeads];
   for (int h = 0; h < kHeads; ++h) {
     float* scores = task.scores + h * task.stride;
@@ -226,10 +275,10 @@ AURUM_FORCE_INLINE void attend_heads(const HeadsTask<T>& task) {
     inverse_sums[h] = static_cast<float>(1.0 / sum);
   }
   std::int64_t d = 0;
-  for (; d + 4 * kLanes <= task.padded_head_dim; d += 4 * kLanes) {
-    mix_values<kHeads, 4>(task, d, inverse_sums);
+  for (; d + 2 * kMixed <= task.padded_head_dim; d += 2 * kMixed) {
+    mix_values<kHeads, 2>(task, d, inverse_sums);
   }
-  for (; d < task.padded_head_dim; d += kLanes) mix_values<kHeads, 1>(task, d, inverse_sums);
+  for (; d < task.padded_head_dim; d += kMixed) mix_values<kHeads, 1>(task, d, inverse_sums);
 }
 
 template <int kHeads, typename T>
@@ -269,7 +318,8 @@ void run_heads(const HeadsTask<T>& task, std::int64_t num_heads, InstructionSet 
 template <typename T>
 void attend_group(const AttentionShape& shape, const KvCache& cache, std::int64_t layer,
                   std::int64_t kv_head, std::int64_t position, std::int64_t window,
-                  const float* queries, float* out, std::span<float> scores, InstructionSet set) {
+                  const float* queries, float* out, std::span<float> scores, NextAttention next,
+                  InstructionSet set) {
   const std::int64_t group = shape.num_heads / shape.num_kv_heads;
   HeadsTask<T> task{.keys = static_cast<const T*>(cache.keys(layer, kv_head)),
                     .values = static_cast<const T*>(cache.values(layer, kv_head)),
@@ -281,15 +331,24 @@ void attend_group(const AttentionShape& shape, const KvCache& cache, std::int64_
                     .padded_head_dim = shape.padded_head_dim(),
                     .begin = window > 0 ? std::max<std::int64_t>(0, position - window + 1) : 0,
                     .end = position + 1,
+                    .next_keys = nullptr,
+                    .next_values = nullptr,
+                    .next_end = 0,
                     .scale = shape.scale,
                     .softcap = shape.softcap,
                     .sinks = nullptr};
+  if (next.cache != nullptr) {
+    task.next_keys = static_cast<const T*>(next.cache->keys(layer, next.kv_head));
+    task.next_values = static_cast<const T*>(next.cache->values(layer, next.kv_head));
+    task.next_end = next.cache->capacity();
+  }
   const std::int64_t last = (kv_head + 1) * group;
   for (std::int64_t head = kv_head * group; head < last; head += kMostHeads) {
     task.query = queries + head * shape.head_dim;
     task.out = out + head * shape.head_dim;
     task.sinks = shape.sinks ? shape.sinks + head : nullptr;
     run_heads(task, std::min<std::int64_t>(kMostHeads, last - head), set);
+    task.next_end = 0;
   }
 }
 
@@ -308,15 +367,15 @@ AURUM_TARGET_AVX512 double exponentiate_avx512(float* v, std::int64_t n, float l
 
 void attend(const AttentionShape& shape, const KvCache& cache, std::int64_t layer,
             std::int64_t kv_head, std::int64_t position, std::int64_t window, const float* queries,
-            float* out, std::vector<float>& scratch, InstructionSet set) {
+            float* out, std::vector<float>& scratch, NextAttention next, InstructionSet set) {
   const auto needed = static_cast<std::size_t>(kMostHeads * round_up(position + 1));
   if (scratch.size() < needed) scratch.resize(needed);
   if (cache.is_bfloat16()) {
     attend_group<BFloat16>(shape, cache, layer, kv_head, position, window, queries, out,
-                           std::span(scratch.data(), needed), set);
+                           std::span(scratch.data(), needed), next, set);
   } else {
     attend_group<float>(shape, cache, layer, kv_head, position, window, queries, out,
-                        std::span(scratch.data(), needed), set);
+                        std::span(scratch.data(), needed), next, set);
   }
 }
 

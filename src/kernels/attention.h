@@ -15,12 +15,12 @@ struct AttentionShape {
   // [num_heads] logits of one more softmax column that carries no value; null = none.
   const float* sinks = nullptr;
 
-  std::int64_t padded_head_dim() const { return (head_dim + 15) / 16 * 16; }
+  std::int64_t padded_head_dim() const { return (head_dim + 31) / 32 * 32; }
 };
 
 // Keys and values of one sequence for every layer, in bfloat16 or float32. Keys lie in blocks of
-// 16 positions with the position fastest, so that a vector holds one dimension of 16 keys and
-// scores need no sum across lanes; values are plain rows.
+// 16 positions with the position fastest, so that a vector holds one dimension of 16 keys (a pair
+// of dimensions in bfloat16) and scores need no sum across lanes; values are plain rows.
 class KvCache {
  public:
   KvCache(const AttentionShape& shape, std::int64_t num_layers, std::int64_t capacity,
@@ -49,12 +49,21 @@ class KvCache {
   AlignedBuffer<std::byte> keys_, values_;  // [layers, kv_heads, capacity * padded_head_dim]
 };
 
+// Keys and values that are needed next.
+struct NextAttention {
+  const KvCache* cache = nullptr;  // null: nothing to prepare
+  std::int64_t kv_head = 0;
+};
+
 // Causal attention of the query heads that share `kv_head`, for one token: keys in
 // (position - window, position], all up to position when window is 0.
 //   queries, out [num_heads, head_dim] of this token; `scratch` grows as needed.
+// What `next` names, at the same positions, is brought to the cache meanwhile: read when it is
+// needed, it would be waited for half of the time.
 void attend(const AttentionShape& shape, const KvCache& cache, std::int64_t layer,
             std::int64_t kv_head, std::int64_t position, std::int64_t window, const float* queries,
-            float* out, std::vector<float>& scratch, InstructionSet set = best_instruction_set());
+            float* out, std::vector<float>& scratch, NextAttention next = {},
+            InstructionSet set = best_instruction_set());
 
 // values[i] = exp((values[i] - largest) / temperature) and the sum of the results in double.
 double exponentiate(float* values, std::int64_t count, float largest, float temperature,

@@ -240,6 +240,12 @@ void Decoder::run_attention(std::size_t index, std::span<const DecodeToken> toke
   shape.sinks = model_.layers[index].sinks.empty() ? nullptr : model_.layers[index].sinks.data();
   const std::int64_t item_size = 2 * (tokens.front().position + 1) * shape_.head_dim *
                                  (shape_.num_heads / shape_.num_kv_heads);
+  // Later tokens of a prompt find its keys in the cache; other sequences have theirs in memory.
+  const auto next_of = [&](std::int64_t item) -> kernels::NextAttention {
+    const std::int64_t next = (item + 1) / shape_.num_kv_heads;
+    if (next == batch || (next > 0 && tokens[next].cache == tokens[next - 1].cache)) return {};
+    return {.cache = tokens[next].cache, .kv_head = (item + 1) % shape_.num_kv_heads};
+  };
   parallel_for(batch * shape_.num_kv_heads, kAttentionGrain / item_size + 1,
                [&](std::int64_t begin, std::int64_t end) {
                  thread_local std::vector<float> scores;
@@ -248,7 +254,8 @@ void Decoder::run_attention(std::size_t index, std::span<const DecodeToken> toke
                    kernels::attend(shape, *tokens[t].cache, static_cast<std::int64_t>(index),
                                    item % shape_.num_kv_heads, tokens[t].position, window,
                                    scratch_.qkv.data() + t * stride,
-                                   scratch_.attended.data() + t * query_size, scores);
+                                   scratch_.attended.data() + t * query_size, scores,
+                                   next_of(item));
                  }
                });
 }

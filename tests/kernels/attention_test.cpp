@@ -67,7 +67,7 @@ TEST_P(AttentionTest, MatchesTheDefinitionAtEveryPosition) {
       cache.store(1, p, keys.data() + p * row, values.data() + p * row);
       for (std::int64_t h = 0; h < 2; ++h) {
         attend(shape, cache, 1, h, p, c.window, queries.data(), out.data(), scratch,
-               static_cast<InstructionSet>(s));
+               {.cache = &cache, .kv_head = 1 - h}, static_cast<InstructionSet>(s));
       }
       const std::int64_t begin = c.window > 0 ? std::max<std::int64_t>(0, p - c.window + 1) : 0;
       for (std::int64_t head = 0; head < 4; ++head) {
@@ -83,8 +83,8 @@ TEST_P(AttentionTest, MatchesTheDefinitionAtEveryPosition) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, AttentionTest,
                          testing::Values(Case{64, 0, 0.0f, false}, Case{64, 0, 0.0f, true},
-                                         Case{7, 0, 0.0f, false}, Case{80, 5, 0.0f, true},
-                                         Case{16, 17, 2.0f, false}));
+                                         Case{7, 0, 0.0f, false}, Case{7, 3, 0.0f, true},
+                                         Case{80, 5, 0.0f, true}, Case{16, 17, 2.0f, false}));
 
 TEST(Pointwise, ActivationsMatchTheirFormulas) {
   std::vector<float> x, up, out(45);
