@@ -14,6 +14,7 @@ namespace aurum::config {
 namespace {
 
 constexpr const char* kKey = "training.lr_scheduler_kwargs";
+constexpr double kMost = 1e15;  // of any number: far beyond use, and exact as a whole one
 
 struct Option {
   std::string_view name;
@@ -28,7 +29,7 @@ struct Schedule {
 };
 
 const std::vector<Schedule>& schedules() {
-  const std::vector<std::string_view> shapes = {"linear", "cosine", "1-sqrt"};
+  static const std::vector<std::string_view> shapes = {"linear", "cosine", "1-sqrt"};
   static const std::vector<Schedule> all = {
       {"cosine", {{"num_cycles"}}},
       {"cosine_with_restarts", {{"num_cycles", 1, true}}},
@@ -54,6 +55,11 @@ const std::vector<Schedule>& schedules() {
         {"min_lr"},
         {"eps"}}}};
   return all;
+}
+
+// JSON has no word for numbers that are not finite, and would print null.
+std::string shown(const Json& value) {
+  return value.is_number_float() ? fmt::format("{}", value.get<double>()) : value.dump();
 }
 
 class ScheduleChecker {
@@ -107,22 +113,27 @@ class ScheduleChecker {
       return;
     }
     const bool has_type = option.is_whole ? value.is_number_integer() : value.is_number();
-    if (!has_type || !(value.get<double>() >= option.min)) {
-      fail(option.name,
-           fmt::format(" must be a {} >= {}, found {}", option.is_whole ? "whole number" : "number",
-                       option.min, value.dump()));
-    }
+    const bool fits = has_type && value.get<double>() >= option.min && value.get<double>() <= kMost;
+    if (fits) return;
+    fail(option.name,
+         fmt::format(" must be a {} from {} to {:g}, found {}",
+                     option.is_whole ? "whole number" : "number", option.min, kMost, shown(value)));
   }
 
   bool has(const char* name) const {
     return entries().contains(name) && !entries()[name].is_null();
   }
 
+  double number(const char* name, double fallback) const {
+    return has(name) ? entries()[name].get<double>() : fallback;
+  }
+
   void check_needs() const {
     const std::string& type = training_.lr_scheduler_type;
-    if (type == "polynomial" && entries().value("lr_end", 1e-7) >= training_.learning_rate) {
-      fail("lr_end", fmt::format(" ({}) must be below training.learning_rate ({})",
-                                 entries().value("lr_end", 1e-7), training_.learning_rate));
+    const double lr_end = number("lr_end", 1e-7);
+    if (type == "polynomial" && lr_end >= training_.learning_rate) {
+      fail("lr_end", fmt::format(" ({}) must be below training.learning_rate ({})", lr_end,
+                                 training_.learning_rate));
     }
     if (type.ends_with("with_min_lr") && has("min_lr") == has("min_lr_rate")) {
       fail("min_lr", fmt::format(": the schedule {} needs one of min_lr and min_lr_rate", type));
@@ -134,7 +145,7 @@ class ScheduleChecker {
   }
 
   void check_plateau() const {
-    if (entries().value("factor", 0.1) >= 1.0) {
+    if (number("factor", 0.1) >= 1.0) {
       fail("factor", fmt::format(" must be below 1, found {}", entries()["factor"].dump()));
     }
     if (training_.eval_strategy != "no") return;

@@ -127,7 +127,12 @@ TEST(TrainingConfig, RefusesContradictionsByTheLineOfOne) {
        "polynomial; it has lr_end, power"},
       {"training:\n  lr_scheduler_kwargs: {num_cycles: 2}", "the schedule linear has no options"},
       {"training:\n  lr_scheduler_type: polynomial\n  lr_scheduler_kwargs: {power: [2]}",
-       "training.lr_scheduler_kwargs.power must be a number >= 0, found [2]"},
+       "training.lr_scheduler_kwargs.power must be a number from 0 to 1e+15, found [2]"},
+      {"training:\n  lr_scheduler_type: polynomial\n  lr_scheduler_kwargs: {power: .inf}",
+       "must be a number from 0 to 1e+15, found inf"},
+      {"training:\n  lr_scheduler_type: inverse_sqrt\n"
+       "  lr_scheduler_kwargs: {timescale: 9000000000000000000}",
+       "must be a whole number from 1 to 1e+15, found"},
       {"training:\n  lr_scheduler_type: polynomial\n  lr_scheduler_kwargs: {lr_end: 1.0}",
        "lr_end (1) must be below training.learning_rate (5e-05)"},
       {"training:\n  lr_scheduler_type: warmup_stable_decay", "needs it"},
@@ -140,6 +145,15 @@ TEST(TrainingConfig, RefusesContradictionsByTheLineOfOne) {
       {"training:\n  gold:\n    num_generations: 3",
        "run.yaml:4: training.gold.num_generations: 3 does not divide the 8 rows of a step"}};
   for (const auto& item : cases) EXPECT_THAT(error_of(item.text), HasSubstr(item.error));
+}
+
+TEST(TrainingConfig, TakesNullScheduleOptionsForTheirDefaults) {
+  for (const char* text :
+       {"training:\n  lr_scheduler_type: polynomial\n  lr_scheduler_kwargs: {lr_end: null}",
+        "training:\n  lr_scheduler_type: reduce_lr_on_plateau\n  eval_strategy: steps\n"
+        "  lr_scheduler_kwargs: {factor: null}"}) {
+    EXPECT_NO_THROW(parse(text, {})) << text;
+  }
 }
 
 TEST(TrainingConfig, OverridesReachListItemsAndMissingSections) {
