@@ -132,12 +132,12 @@ AURUM_FORCE_INLINE void load_both(const float* from, FloatLanes& even, FloatLane
   load_lanes(from + kLanes, odd);
 }
 
-// Brings a block of keys and values of the next task to the second cache.
+// Brings what load_both() would read at `index` of the next task's keys and values to the second
+// cache. A few lines at a time: many at once would keep the loads of this task waiting.
 template <typename T>
-AURUM_FORCE_INLINE void prefetch_block(const HeadsTask<T>& task, std::int64_t position) {
+AURUM_FORCE_INLINE void prefetch_both(const HeadsTask<T>& task, std::int64_t index) {
   constexpr std::int64_t kLine = 64 / sizeof(T);
-  const std::int64_t first = position * task.padded_head_dim;
-  for (std::int64_t i = first; i < first + kBlock * task.padded_head_dim; i += kLine) {
+  for (std::int64_t i = index; i < index + 2 * kLanes; i += kLine) {
     __builtin_prefetch(task.next_keys + i, 0, 2);
     __builtin_prefetch(task.next_values + i, 0, 2);
   }
@@ -145,10 +145,13 @@ AURUM_FORCE_INLINE void prefetch_block(const HeadsTask<T>& task, std::int64_t po
 
 template <int kHeads, typename T>
 AURUM_FORCE_INLINE void score_block(const HeadsTask<T>& task, std::int64_t position) {
-  const T* keys = task.keys + position * task.padded_head_dim;
+  const std::int64_t block = position * task.padded_head_dim;
+  const T* keys = task.keys + block;
+  const bool looks_ahead = position < task.next_end;
   FloatLanes even[kHeads] = {}, odd[kHeads] = {};
   for (std::int64_t d = 0; d + 2 <= task.head_dim; d += 2) {
     FloatLanes first, second;
+    if (looks_ahead) prefetch_both(task, block + d * kBlock);
     load_both(keys + d * kBlock, first, second);
 #pragma GCC unroll 4
     for (int h = 0; h < kHeads; ++h) {
@@ -260,10 +263,7 @@ template <int kHeads, typename T>
 AURUM_FORCE_INLINE void attend_heads(const HeadsTask<T>& task) {
   const std::int64_t first = task.first_position();
   const std::int64_t count = (task.end + kBlock - 1) / kBlock * kBlock - first;
-  for (std::int64_t p = first; p < task.end; p += kBlock) {
-    if (p < task.next_end) prefetch_block(task, p);
-    score_block<kHeads>(task, p);
-  }
+  for (std::int64_t p = first; p < task.end; p += kBlock) score_block<kHeads>(task, p);
   float inverse_sums[kHeads];
   for (int h = 0; h < kHeads; ++h) {
     float* scores = task.scores + h * task.stride;
