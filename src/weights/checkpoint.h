@@ -16,14 +16,15 @@
 
 namespace aurum::weights {
 
-// A tensor inside a mapped file, row-major, last dimension fastest. `keep_alive` owns the bytes.
+// A tensor, row-major, last dimension fastest. `keep_alive` owns the bytes, which lie in `file`
+// unless they were moved.
 struct TensorView {
   std::string name;
   DType dtype = DType::kFloat32;
   std::vector<std::int64_t> shape;
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> keep_alive;
-  std::shared_ptr<const MappedFile> file;  // null where the file's pages are better kept
+  std::shared_ptr<const MappedFile> file;
 
   // For a reader that has copied the tensor: gives the memory of its pages back.
   void drop_pages() const {

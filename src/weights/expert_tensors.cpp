@@ -113,7 +113,8 @@ TensorView part_of_stack(std::string_view name, const TensorView& stack, const E
           stack.dtype,
           {stack.shape.begin() + 1, stack.shape.end()},
           stack.bytes.subspan(static_cast<std::size_t>(wanted.expert) * size, size),
-          stack.keep_alive};
+          stack.keep_alive,
+          stack.file};
 }
 
 // The sixteen values of a 4-bit float with two exponent bits and one of mantissa.

@@ -266,6 +266,7 @@ void GgufFile::place_tensors(std::size_t data_begin, std::uint64_t alignment,
           "is damaged; fetch it again.",
           path(), fmt::join(tensor.shape, ", "), tensor.name, tensor.type_name));
     }
+    tensor.file = file_;
     const std::uint64_t end = data_begin + offsets[i] + *num_bytes;
     if (end > expected) {
       expected = end;

@@ -22,7 +22,8 @@ struct GgufTensor {
   std::string type_name;            // "Q4_K"; for types that cannot be expanded, their name as well
   std::optional<DType> dtype;       // absent: a type that cannot be expanded
   std::vector<std::int64_t> shape;  // row-major, last dimension fastest (as in torch)
-  std::span<const std::byte> bytes;  // empty when the type is not supported
+  std::span<const std::byte> bytes;        // empty when the type is not supported
+  std::shared_ptr<const MappedFile> file;  // that the bytes are in
 };
 
 // A mapped GGUF file (version 2 or 3, little-endian): metadata and tensors, all lengths checked

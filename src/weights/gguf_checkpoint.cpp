@@ -51,8 +51,8 @@ class GgufCheckpoint final : public Checkpoint {
     const auto found = entries_.find(name);
     if (found == entries_.end()) fail_missing(path_.string(), name);
     const Entry& entry = found->second;
-    TensorView view{found->first, *entry.tensor->dtype, entry.tensor->shape, entry.tensor->bytes,
-                    file_};
+    TensorView view{found->first,        *entry.tensor->dtype, entry.tensor->shape,
+                    entry.tensor->bytes, entry.tensor->file,   entry.tensor->file};
     view = undo_correction(std::move(view), entry.correction, config_);
     check_tensor_shape(path_.string(), name, view.shape, shape);
     return view;
@@ -79,8 +79,8 @@ class GgufCheckpoint final : public Checkpoint {
           path_.string(), tensor.name, tensor.type_name));
     }
     if (config_.experts && name->find(".mlp.experts.") != name->npos) {
-      stacked_experts_.emplace(*name,
-                               TensorView{*name, *tensor.dtype, tensor.shape, tensor.bytes, file_});
+      stacked_experts_.emplace(*name, TensorView{*name, *tensor.dtype, tensor.shape, tensor.bytes,
+                                                 tensor.file, tensor.file});
       return;
     }
     const Correction correction = correction_of(*name, tensor.shape.size(), config_);

@@ -5,11 +5,13 @@
 namespace aurum::weights {
 namespace {
 
-// Owns what a transformed view points to.
+// Owns what a transformed view points to; what it was made of is not read again.
 TensorView owning_view(TensorView view, std::vector<std::byte> bytes) {
   const auto owner = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
+  view.drop_pages();
   view.bytes = *owner;
   view.keep_alive = owner;
+  view.file = nullptr;
   return view;
 }
 

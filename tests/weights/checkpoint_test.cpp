@@ -65,6 +65,18 @@ TEST(GgufCheckpoint, UndoesTheRowPermutationOfLlama) {
   EXPECT_THAT(checkpoint->config().eos_token_ids, ElementsAre(2, 3));
 }
 
+TEST(GgufCheckpoint, SaysWhatPagesAReaderCanGiveBack) {
+  TemporaryFolder folder;
+  const auto builder = tiny("llama").floats("blk.0.attn_q.weight", {8, 2}, std::vector<float>(16));
+  const auto checkpoint = open_checkpoint(builder.write(folder.path() / "m.gguf"));
+  const TensorView embedding = checkpoint->tensor("model.embed_tokens.weight");
+  ASSERT_NE(embedding.file, nullptr);
+  const auto file = embedding.file->bytes();
+  EXPECT_GE(embedding.bytes.data(), file.data());
+  EXPECT_LE(embedding.bytes.data() + embedding.bytes.size(), file.data() + file.size());
+  EXPECT_EQ(checkpoint->tensor("model.layers.0.self_attn.q_proj.weight").file, nullptr);  // moved
+}
+
 TEST(GgufCheckpoint, GemmaNormsLoseTheirOneAndGetTheirNames) {
   TemporaryFolder folder;
   const auto builder = tiny("gemma3")
