@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <fmt/format.h>
@@ -126,6 +127,23 @@ void write_folder(const ConvertOptions& options, const weights::Checkpoint& chec
   log_info("{}: {} tensors as {}", options.output, num_tensors, type.config_name);
 }
 
+// Writes the folder whole or not at all, but where it replaces another one.
+void write_whole_folder(const ConvertOptions& options, const weights::Checkpoint& checkpoint) {
+  const fs::path output(options.output);
+  const bool is_new = !fs::exists(output);
+  const bool is_empty = fs::is_directory(output) && fs::is_empty(output);
+  try {
+    write_folder(options, checkpoint);
+  } catch (...) {
+    std::error_code ignored;
+    if (is_new) fs::remove_all(output, ignored);
+    if (is_empty) {
+      for (const auto& entry : fs::directory_iterator(output)) fs::remove_all(entry, ignored);
+    }
+    throw;
+  }
+}
+
 // --- GGUF files ---
 
 void check_output_file(const ConvertOptions& options, const fs::path& model) {
@@ -172,7 +190,7 @@ void convert(const ConvertOptions& options) {
   if (writes_gguf(options)) {
     write_gguf_file(options, *checkpoint);
   } else {
-    write_folder(options, *checkpoint);
+    write_whole_folder(options, *checkpoint);
   }
 }
 

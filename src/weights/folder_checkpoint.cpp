@@ -122,7 +122,12 @@ class FolderCheckpoint final : public Checkpoint {
       expected_.emplace_back(tensor, name);
     }
     std::vector<fs::path> files;
-    for (const std::string& name : names) files.push_back(path_ / name);
+    for (const std::string& name : names) {
+      files.push_back(path_ / name);
+      if (fs::exists(files.back())) continue;
+      throw FormatError(fmt::format("{}: is missing, and {} names it. Fetch it, too.",
+                                    files.back().string(), index_path));
+    }
     return files;
   }
 

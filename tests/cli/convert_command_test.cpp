@@ -1,8 +1,11 @@
+#include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "base/files.h"
 #include "tests/support/program.h"
@@ -80,6 +83,40 @@ TEST_F(ConvertCommand, RefusesWithOneLineAndLeavesNothing) {
     EXPECT_FALSE(std::filesystem::exists(path("out")));
   }
   EXPECT_EQ(read_file(path("taken.gguf")), "x");
+}
+
+// Programs that start while this lives cannot write more than `bytes` to a file.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{.rlim_cur = bytes, .rlim_max = before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int);
+};
+
+TEST_F(ConvertCommand, LeavesNothingWhenTheDiskIsFull) {
+  std::filesystem::create_directory(path("empty"));
+  for (const char* to : {"out", "out.gguf", "empty"}) {
+    for (const rlim_t bytes : {100, 2000, 6000}) {
+      const FileSizeLimit limit(bytes);
+      const ProgramResult result = convert("model", to);
+      EXPECT_EQ(result.exit_code, 2) << to << ' ' << bytes;
+      EXPECT_THAT(result.err, HasSubstr("Is the disk full?"));
+      EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+    }
+  }
+  EXPECT_FALSE(std::filesystem::exists(path("out")));
+  EXPECT_FALSE(std::filesystem::exists(path("out.gguf")));
+  EXPECT_TRUE(std::filesystem::is_empty(path("empty")));
 }
 
 TEST_F(ConvertCommand, RefusesAFolderForExpertsThatItCannotLayOut) {

@@ -187,6 +187,8 @@ TEST_F(FolderCheckpointTest, ReadsShardsAndRefusesPathsInTheIndex) {
   EXPECT_THAT(message(), HasSubstr("not a file name"));
   write_file(index, "{\"weight_map\":{\"a\":\"model-00001-of-00002.safetensors\"}}");
   EXPECT_THAT(message(), HasSubstr("tensor a is missing"));
+  write_file(index, "{\"weight_map\":{\"a\":\"model-00003-of-00003.safetensors\"}}");
+  EXPECT_THAT(message(), HasSubstr("model-00003-of-00003.safetensors: is missing, and "));
 }
 
 TEST_F(FolderCheckpointTest, SaysWhatAFolderLacks) {
