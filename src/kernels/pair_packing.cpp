@@ -176,7 +176,8 @@ PairRows rounded_rows_of(const float* matrix, std::int64_t rows, std::int64_t de
                          AlignedBuffer<Pair>& storage) {
   const std::int64_t stride = pairs_of(depth);
   storage.reserve(static_cast<std::size_t>(rows * stride));
-  parallel_for(rows, 8, [&](std::int64_t begin, std::int64_t end) {
+  const std::int64_t worth_a_thread = std::max<std::int64_t>(1, (1 << 16) / depth);
+  parallel_for(rows, worth_a_thread, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       round_row(matrix + row * depth, depth, storage.data() + row * stride);
     }

@@ -79,7 +79,48 @@ AURUM_FORCE_INLINE void activate_lanes(PointwiseActivation activation, const flo
   store_lanes(x, out);
 }
 
+AURUM_FORCE_INLINE float largest_of(const float* values, std::int64_t size) {
+  constexpr std::int64_t kChains = 4;  // a comparison waits for the one before it
+  FloatLanes largest[kChains];
+  for (FloatLanes& lanes : largest) lanes = FloatLanes{} + values[0];
+  std::int64_t i = 0;
+  for (; i + kChains * kLanes <= size; i += kChains * kLanes) {
+#pragma GCC unroll 4
+    for (std::int64_t c = 0; c < kChains; ++c) {
+      FloatLanes v;
+      load_lanes(values + i + c * kLanes, v);
+      largest[c] = v > largest[c] ? v : largest[c];
+    }
+  }
+  float result = values[0];
+  for (; i < size; ++i) result = std::max(result, values[i]);
+  for (const FloatLanes& lanes : largest) result = std::max(result, largest_lane(lanes));
+  return result;
+}
+
+// True if one of sixteen values equals `value`.
+AURUM_FORCE_INLINE bool holds(const float* values, float value) {
+  FloatLanes v;
+  load_lanes(values, v);
+  const IntLanes equal = v == value;
+  std::int32_t part[kLanes], any = 0;
+  __builtin_memcpy(part, &equal, sizeof(part));
+  for (const std::int32_t lane : part) any |= lane;
+  return any != 0;
+}
+
 }  // namespace
+
+std::int64_t index_of_largest(const float* values, std::int64_t size, InstructionSet set) {
+  std::int64_t index = 0;
+  run_with(
+      set, [&]() __attribute__((always_inline)) {
+        const float largest = largest_of(values, size);
+        while (index + kLanes <= size && !holds(values + index, largest)) index += kLanes;
+        while (index < size && values[index] != largest) ++index;
+      });
+  return index < size ? index : 0;  // no number equals NaN
+}
 
 void rms_norm(const float* x, const float* weight, float eps, std::int64_t size, float* out,
               InstructionSet set) {

@@ -20,4 +20,8 @@ enum class PointwiseActivation { kSilu, kGeluTanh };
 void activate(PointwiseActivation activation, const float* gate, const float* up, std::int64_t size,
               float* out, InstructionSet set = best_instruction_set());
 
+// The index of the first largest of `size` > 0 values.
+std::int64_t index_of_largest(const float* values, std::int64_t size,
+                              InstructionSet set = best_instruction_set());
+
 }  // namespace aurum::kernels

@@ -121,8 +121,14 @@ void choose_experts(const weights::ExpertConfig& config, std::int64_t token,
   for (auto e = order.begin(); e != chosen; ++e) routes[*e].push_back({token, weight(*e) / sum});
 }
 
-constexpr std::int64_t kPointwiseGrain = 4;        // tokens per thread that are worth waking it
+constexpr std::int64_t kHeadsGrain = 4;            // tokens per thread that are worth waking it
 constexpr std::int64_t kAttentionGrain = 1 << 16;  // multiplications that are worth it
+
+// Tokens that are worth a thread, when each is a pass over `width` values at `cost` times the price
+// of a norm: waking a thread takes as long as some 30,000 values.
+std::int64_t tokens_per_thread(std::int64_t width, std::int64_t cost = 1) {
+  return std::max<std::int64_t>(1, (1 << 15) / (width * cost));
+}
 
 }  // namespace
 
@@ -228,7 +234,7 @@ void Decoder::run_attention(std::size_t index, std::span<const DecodeToken> toke
   const auto batch = static_cast<std::int64_t>(tokens.size());
   const std::int64_t stride =
       product(model_.layers[index].qkv, scratch_.normed, batch, scratch_.qkv);
-  parallel_for(batch, kPointwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(batch, kHeadsGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = begin; t < end; ++t) prepare_heads(index, tokens[t], t);
   });
   const std::int64_t query_size = shape_.num_heads * shape_.head_dim;
@@ -305,7 +311,7 @@ void Decoder::run_mlp(const DecoderMlp& mlp, const std::vector<float>& in, std::
   const bool gated = model_.config.gated_mlp;
   AURUM_CHECK(stride == (gated ? 2 * width : width), "MLP of {} and {}", stride, width);
   scratch_.activated.resize(static_cast<std::size_t>(batch * width));
-  parallel_for(batch, kPointwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(batch, tokens_per_thread(width, 8), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = begin; t < end; ++t) {
       const float* gate = scratch_.gate_up.data() + t * stride;
       activate(model_.config, gate, gated ? gate + width : nullptr, width,
@@ -349,7 +355,7 @@ void Decoder::add_branch(const NormWeights& post_norm, std::int64_t batch) {
     norm_rows(post_norm, batch, scratch_.branch.data(), scratch_.branch.data());
   }
   const std::int64_t hidden = model_.config.hidden_size;
-  parallel_for(batch, kPointwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(batch, tokens_per_thread(hidden), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin * hidden; i < end * hidden; ++i) {
       scratch_.residual[i] += scratch_.branch[i];
     }
@@ -359,7 +365,7 @@ void Decoder::add_branch(const NormWeights& post_norm, std::int64_t batch) {
 void Decoder::norm_rows(const NormWeights& norm, std::int64_t batch, const float* in,
                         float* out) const {
   const std::int64_t hidden = model_.config.hidden_size;
-  parallel_for(batch, kPointwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(batch, tokens_per_thread(hidden), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = begin; t < end; ++t) {
       norm_row(norm, hidden, in + t * hidden, out + t * hidden);
     }

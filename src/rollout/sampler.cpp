@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "kernels/attention.h"
+#include "kernels/pointwise.h"
 
 namespace aurum::rollout {
 
@@ -99,13 +100,13 @@ std::int32_t draw_from_all(std::span<const float> weights, double total, double 
 std::int32_t sample_token(std::span<float> logits, const SamplingParams& params,
                           RandomStream& random) {
   AURUM_CHECK(!logits.empty());
-  const auto largest = std::max_element(logits.begin(), logits.end());
-  if (params.temperature == 0) return static_cast<std::int32_t>(largest - logits.begin());
   const auto count = static_cast<std::int64_t>(logits.size());
+  const std::int64_t likeliest = kernels::index_of_largest(logits.data(), count);
+  if (params.temperature == 0) return static_cast<std::int32_t>(likeliest);
   float threshold = 0;  // weights below it are cut
   // Dividing by a denormal temperature must not make the largest logit a NaN.
   const float temperature = std::max(static_cast<float>(params.temperature), 1e-30f);
-  double total = kernels::exponentiate(logits.data(), count, *largest, temperature);
+  double total = kernels::exponentiate(logits.data(), count, logits[likeliest], temperature);
   if (params.top_k > 0 && params.top_k < count) {
     threshold = top_k_threshold(logits, params.top_k);
     total = 0;

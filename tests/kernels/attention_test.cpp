@@ -86,6 +86,19 @@ INSTANTIATE_TEST_SUITE_P(Shapes, AttentionTest,
                                          Case{7, 0, 0.0f, false}, Case{7, 3, 0.0f, true},
                                          Case{80, 5, 0.0f, true}, Case{16, 17, 2.0f, false}));
 
+TEST(Pointwise, FindsTheFirstLargestAtEveryPlace) {
+  for (const std::int64_t size : {1, 15, 16, 63, 64, 65, 200}) {
+    for (std::int64_t place = 0; place < size; ++place) {
+      std::vector<float> values(static_cast<std::size_t>(size), -3.0f);
+      for (std::int64_t i = place; i < size; i += 7) values[static_cast<std::size_t>(i)] = -1.0f;
+      EXPECT_EQ(index_of_largest(values.data(), size), place) << size;
+      EXPECT_EQ(index_of_largest(values.data(), size, InstructionSet::kPlain), place) << size;
+    }
+  }
+  const float none[] = {NAN, NAN};
+  EXPECT_EQ(index_of_largest(none, 2), 0);
+}
+
 TEST(Pointwise, ActivationsMatchTheirFormulas) {
   std::vector<float> x, up, out(45);
   for (int i = 0; i < 45; ++i) {
