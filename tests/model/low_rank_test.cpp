@@ -278,5 +278,16 @@ TEST(AdaptedModel, RefusesTargetsThatItCannotAdapt) {
   }
 }
 
+// bfloat16 goes through a product of ours, of which autograd knows nothing.
+TEST(FrozenLinear, HandsGradientsOnWithoutAnAdapter) {
+  at::manual_seed(12);
+  const Linear linear{.weight = at::randn({16, 32}).to(at::kBFloat16)};
+  const at::Tensor x = at::randn({5, 32}).to(at::kBFloat16).requires_grad_(true);
+  const at::Tensor dy = at::randn({5, 16}).to(at::kBFloat16);
+  linear(x).backward(dy);
+  const at::Tensor expected = dy.to(at::kFloat).mm(linear.weight.to(at::kFloat));
+  EXPECT_LT((x.grad().to(at::kFloat) - expected).abs().max().item<double>(), 0.1);
+}
+
 }  // namespace
 }  // namespace aurum::model

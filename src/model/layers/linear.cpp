@@ -132,8 +132,7 @@ class FrozenLinearFunction : public torch::autograd::Function<FrozenLinearFuncti
 };
 
 at::Tensor run_frozen(const Linear& linear, const at::Tensor& x) {
-  const bool keeps_graph = at::GradMode::is_enabled();
-  if (keeps_graph && (!linear.blocks.empty() || !linear.low_rank.empty())) {
+  if (at::GradMode::is_enabled()) {  // linear_product alone keeps no graph
     std::vector<at::Tensor> leaves;
     for (const LowRank& part : linear.low_rank) {
       leaves.push_back(part.a);
