@@ -19,15 +19,18 @@ training:
   max_steps: 2
   logging_steps: 1
   save_final_model: false
-  gold: {use_uld_loss: true, uld_use_hybrid_loss: true, lmbda: 0.0, max_completion_length: %d}
+  gold: {use_uld_loss: true, uld_use_hybrid_loss: true, lmbda: %s, max_completion_length: %d}
 """
 LORA, SAVING = ["--training.use_peft", "true"], ["--training.enable_gradient_checkpointing", "true"]
-# student, teacher, rows, tokens of a row, kind
+# student, teacher, rows, tokens of a row, kind; with rollouts, all but the four prompt tokens of a row are sampled
 TRAINED = [("smollm2", "smollm2", 1, 128, "full"), ("smollm2", "smollm2", 4, 512, "full"),
            ("smollm2", "smollm2", 4, 512, "full_checkpointing"), ("smollm2", "smollm2", 4, 512, "lora"),
            ("smollm2", "smollm2", 4, 512, "lora_checkpointing"), ("smollm2 gguf", "qwen1.5b gguf", 4, 384, "full"),
            ("gemma3", "smollm2 gguf", 4, 256, "full"), ("gemma3", "smollm2 gguf", 4, 256, "full_checkpointing"),
            ("gemma3 gguf", "smollm2 gguf", 4, 512, "lora"), ("qwen1.5b gguf", "smollm2 gguf", 2, 256, "lora")]
+ROLLED_OUT = [("smollm2", "smollm2", 4, 256, "full"), ("smollm2", "smollm2", 4, 256, "lora_checkpointing"),
+              ("smollm2 gguf", "qwen1.5b gguf", 4, 96, "full"), ("gemma3", "smollm2 gguf", 4, 128, "lora"),
+              ("qwen1.5b gguf", "smollm2 gguf", 4, 64, "lora_checkpointing")]
 
 
 def path(name):
@@ -60,14 +63,14 @@ def generate(name, dtype, folder):
     return peak(["generate", "--model", path(name), "--dtype", dtype], [line], folder)
 
 
-def train(student, teacher, rows, length, kind, folder):
+def train(student, teacher, rows, length, kind, lmbda, folder):
     words = ["apple", "river", "stone", "cloud"]
     with open(f"{folder}/rows.jsonl", "w") as file:
         for i in range(8):
             text = " ".join(words[(7 * k + i) % 4] for k in range(length - 4))
             file.write(json.dumps({"prompt": "Count:", "completion": f" {text}"}) + "\n")
     with open(f"{folder}/train.yaml", "w") as file:
-        file.write(CONFIG % (folder, length))
+        file.write(CONFIG % (folder, lmbda, length))
     command = ["train", "-c", f"{folder}/train.yaml", "--training.output_dir", f"{folder}/run", "--overwrite",
                "--model.model_name", path(student), "--training.gold.teacher_model_name_or_path", path(teacher),
                "--training.per_device_train_batch_size", str(rows), "--model.model_max_length", "8192"]
@@ -83,10 +86,12 @@ def cases(folder):
                    lambda: score(name, dtype, folder))
             yield (f"generate to {CONTEXT}, {name}, {dtype}", lambda: predicted(name, *options)["generate"][dtype],
                    lambda: generate(name, dtype, folder))
-    for student, teacher, rows, length, kind in TRAINED:
-        options = ["--teacher", path(teacher), "--tokens", str(rows * length)]
-        yield (f"train {kind} {rows} x {length}, {student} from {teacher}", lambda: predicted(student, *options)["train"][kind],
-               lambda: train(student, teacher, rows, length, kind, folder))
+    for lmbda, trained in (0.0, TRAINED), (1.0, ROLLED_OUT):
+        for student, teacher, rows, length, kind in trained:
+            options = ["--teacher", path(teacher), "--tokens", str(rows * length)]
+            title = f"train {kind}{' with rollouts' if lmbda else ''} {rows} x {length}, {student} from {teacher}"
+            yield (title, lambda: predicted(student, *options)["train"][kind],
+                   lambda: train(student, teacher, rows, length, kind, lmbda, folder))
 
 
 with tempfile.TemporaryDirectory() as folder:

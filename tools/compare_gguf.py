@@ -45,6 +45,7 @@ def compare_tensors(ours, exact_path, kind, folder):
         if not same:
             values = gguf.dequantize(exact[name].data, exact[name].tensor_type).ravel()
             worst.setdefault(type_name, []).append(error(tensor, values) / error(b[name], values))
+    os.remove(theirs)
     for type_name, flags in equal.items():
         ratios = worst.get(type_name, [1.0])
         print(f"  {type_name}: {sum(flags)} of {len(flags)} tensors bit-equal; our error / llama.cpp's: "
@@ -84,9 +85,10 @@ with tempfile.TemporaryDirectory() as folder:
         if kind in FILE_TYPES:
             compare_tensors(path, exact_path, kind, folder)
         reference = path
-        if kind != "f32" and os.path.getsize(path) < 1e9:
+        if kind != "f32":
             # llama.cpp rounds activations to the type of the weights; in float32 it does not.
             reference = os.path.join(folder, "plain.gguf")
             subprocess.run([aurum, "convert", path, reference, "--type", "f32", "--overwrite", "--log-level", "warning"], check=True)
         compare_logits(aurum, path, reference)
-        os.remove(path)
+        for file in {path, reference}:
+            os.remove(file)

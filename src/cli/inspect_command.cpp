@@ -107,7 +107,7 @@ Json describe_training(const SizedModel& student, const InspectOptions& options)
   }
   Json train = {{"tokens", options.tokens},
                 {"lora_rank", options.lora_rank},
-                {"rollouts", rollout_bytes(student)}};
+                {"rollouts", rollout_bytes(student, options.tokens)}};
   if (teacher) train["teacher"] = options.teacher;
   for (const auto& [name, rank] :
        {std::pair{"full", std::int64_t{0}}, std::pair{"lora", options.lora_rank}}) {
@@ -287,11 +287,13 @@ void print_training(const Table& table, const Json& train) {
   };
   table.line("train", pair("full"));
   table.line("train LoRA", fmt::format("{} (rank {})", pair("lora"), number(train, "lora_rank")));
-  table.line("", fmt::format(
-                     "in bfloat16 with AdamW, micro-batches of {} tokens; rollouts add {}; {}",
-                     number(train, "tokens"), human_bytes(number(train, "rollouts")),
-                     train.contains("teacher") ? "teacher " + train.at("teacher").get<std::string>()
-                                               : "a teacher comes on top: name it with --teacher"));
+  table.line(
+      "",
+      fmt::format("in bfloat16 with AdamW, micro-batches of {} tokens, with rollouts, whose {} the "
+                  "passes use again; {}",
+                  number(train, "tokens"), human_bytes(number(train, "rollouts")),
+                  train.contains("teacher") ? "teacher " + train.at("teacher").get<std::string>()
+                                            : "a teacher comes on top: name it with --teacher"));
 }
 
 void print_memory(const Table& table, const Json& memory) {

@@ -8,6 +8,10 @@
 #include <algorithm>
 #include <string>
 
+#include "kernels/packed_linear.h"
+#include "kernels/pair_gemm.h"
+#include "model/tensor_memory.h"
+
 namespace aurum::cli {
 namespace {
 
@@ -16,6 +20,7 @@ constexpr std::int64_t kTorchBytes = 20'000'000;
 constexpr std::int64_t kTokenizerBytesPerId = 450;
 constexpr std::int64_t kLogitsPositions = 128;  // that `aurum logits` computes at a time
 constexpr std::int64_t kLossPositions = 96;     // of each side, in a chunk of the loss
+constexpr std::int64_t kPromptPositions = 256;  // that a decoder runs together
 constexpr std::int64_t kMostExpandedHead = std::int64_t{1} << 30;  // bytes; larger ones are tiled
 
 std::int64_t bytes_of(ComputeType type) { return type == ComputeType::kFloat32 ? 4 : 2; }
@@ -68,9 +73,28 @@ std::int64_t frozen_weights(const WeightSizes& sizes, std::int64_t size) {
   return size * (sizes.values - sizes.block_values) + sizes.moved_bytes;
 }
 
-// What a frozen pass needs besides the weights.
+// What a frozen pass needs besides the weights. Our own products expand blocks as they go.
 std::int64_t scoring_bytes(const SizedModel& model, std::int64_t size, std::int64_t tokens) {
-  return size * model.sizes.largest_block_matrix + tokens * layer_bytes(model.config, size);
+  const bool expands = size == 4 || !kernels::prefers_pair_gemm();
+  return (expands ? size * model.sizes.largest_block_matrix : 0) +
+         tokens * layer_bytes(model.config, size);
+}
+
+// Two phases that need blocks of different sizes: those of the one wait while the other runs.
+std::int64_t phases(std::int64_t first, std::int64_t second) {
+  constexpr auto kKept = static_cast<std::int64_t>(model::kKeptTensorMemory);
+  return std::max(first, second) + std::min({first, second, kKept});
+}
+
+bool decoder_packs(ComputeType type) {
+  return kernels::PackedLinear::can_pack({.is_bfloat16 = type == ComputeType::kBFloat16});
+}
+
+// Float32 rows of a block of prompts on their way through a decoder's layer.
+std::int64_t prompt_bytes(const weights::ModelConfig& config) {
+  return 4 * kPromptPositions *
+         (3 * config.hidden_size + qkv_size(config) + query_size(config) +
+          (config.gated_mlp ? 3 : 2) * config.intermediate_size);
 }
 
 // The loss holds the teacher's head expanded, unless it is very large.
@@ -92,21 +116,13 @@ std::int64_t step_bytes(const SizedModel& student, const TrainingUse& use,
       use.checkpointing ? config.num_layers * inputs + layer : config.num_layers * layer;
   const std::int64_t trained =
       is_adapted ? adapter_values(config, use.lora_rank) : student.sizes.values;
-  const std::int64_t head_gradient = 4 * head_values(config);
-  // The largest gradient of trained weights is converted to float32 when it is added up.
-  const std::int64_t backward = saved + 2 * trained + (is_adapted ? 1 : 2) * head_gradient +
-                                use.tokens * layer_bytes(config, 2);
+  const std::int64_t backward = saved + 2 * trained + use.tokens * layer_bytes(config, 2);
   const std::int64_t logits = 4 * kLossPositions * config.vocab_size;
   if (!teacher) return backward + logits;
   const std::int64_t pass = saved + scoring_bytes(*teacher, 2, use.tokens);
-  const std::int64_t loss = saved + head_gradient + expanded_head(*teacher);
+  const std::int64_t loss = saved + expanded_head(*teacher);
   return std::max({pass, loss, backward}) + logits +
          4 * kLossPositions * teacher->config.vocab_size;
-}
-
-bool is_permuted(const std::string& name, const weights::ModelConfig& config) {
-  return config.model_type == "llama" &&
-         (name.find("q_proj") != std::string::npos || name.find("k_proj") != std::string::npos);
 }
 
 // gpt_oss folders: a byte of `*_blocks` holds two values, a byte of `*_scales` none.
@@ -126,19 +142,19 @@ WeightSizes measure_weights(const weights::Checkpoint& checkpoint) {
     const auto bytes = static_cast<std::int64_t>(view.bytes.size());
     sizes.values += values;
     sizes.bytes += bytes;
-    if (!view.file) sizes.kept_bytes += bytes;
     if (values > largest) {
       largest = values;
       sizes.matrix_dtype = view.dtype;
     }
-    if (view.file && name == "lm_head.weight") head = bytes;
-    if (view.file && name.find("layers.") != std::string::npos) {
-      largest_in_layer = std::max(largest_in_layer, bytes);
+    if (!weights::is_block_quantized(view.dtype)) {
+      if (view.file && name == "lm_head.weight") head = bytes;
+      const bool in_layer = view.file && name.find("layers.") != std::string::npos;
+      if (in_layer) largest_in_layer = std::max(largest_in_layer, bytes);
+      continue;
     }
-    if (!weights::is_block_quantized(view.dtype)) continue;
     sizes.block_values += values;
     sizes.largest_block_matrix = std::max(sizes.largest_block_matrix, values);
-    if (is_permuted(name, checkpoint.config())) sizes.moved_bytes += bytes;
+    (view.file ? sizes.read_bytes : sizes.moved_bytes) += bytes;
   }
   sizes.last_copied_bytes = std::max(largest_in_layer, head);
   return sizes;
@@ -148,27 +164,34 @@ MemoryEstimate estimate_scoring(const SizedModel& model, ComputeType type, std::
   const std::int64_t size = bytes_of(type);
   const std::int64_t positions = std::min(tokens, kLogitsPositions);
   const std::int64_t logits = positions * model.config.vocab_size * (size == 4 ? 4 : 6);
-  MemoryEstimate estimate{.program = kProgramBytes + kTorchBytes, .file = model.sizes.kept_bytes};
+  MemoryEstimate estimate{.program = kProgramBytes + kTorchBytes, .file = model.sizes.read_bytes};
   estimate.weights = frozen_weights(model.sizes, size);
-  estimate.working =
-      std::max(model.sizes.last_copied_bytes, scoring_bytes(model, size, tokens) + logits);
+  const std::int64_t hidden = tokens * size * model.config.hidden_size;
+  estimate.working = std::max(model.sizes.last_copied_bytes,
+                              hidden + phases(scoring_bytes(model, size, tokens), logits));
   return estimate;
 }
 
 MemoryEstimate estimate_generation(const SizedModel& model, ComputeType type,
                                    std::int64_t context) {
   const weights::ModelConfig& config = model.config;
+  const std::int64_t embedding = bytes_of(type) * head_values(config);
+  const std::int64_t all = bytes_of(type) * model.sizes.values;
+  const std::int64_t matrices = config.tie_word_embeddings ? all : all - embedding;
   const auto wanted =
       type == ComputeType::kFloat32 ? weights::DType::kFloat32 : weights::DType::kBFloat16;
-  MemoryEstimate estimate{.program = kProgramBytes + kTokenizerBytesPerId * config.vocab_size,
-                          .file = model.sizes.bytes};
-  if (model.sizes.matrix_dtype != wanted) {
-    estimate.weights = bytes_of(type) * model.sizes.values;
-  } else if (!config.tie_word_embeddings) {
-    // Weights of the wanted type are used where the file lies, the embedding by single rows.
-    estimate.file -= bytes_of(type) * head_values(config);
-  }
-  estimate.working = cache_bytes(config, type, context);
+  const bool in_place = model.sizes.matrix_dtype == wanted;
+  MemoryEstimate estimate{.program = kProgramBytes + kTokenizerBytesPerId * config.vocab_size};
+  // Weights of the wanted type are used where the file lies, the embedding by single rows. All
+  // others are expanded, also an embedding that is the head as well.
+  if (in_place && !decoder_packs(type)) estimate.file = matrices;
+  if (!in_place) estimate.weights += embedding;
+  if (!in_place || decoder_packs(type)) estimate.weights += matrices;
+  const std::int64_t running =
+      cache_bytes(config, type, context) + prompt_bytes(config) + 4 * config.vocab_size;
+  // The head is packed first, from its pages or from a copy, before there are layers.
+  const std::int64_t layers = matrices - embedding;
+  estimate.working = decoder_packs(type) ? std::max(running, embedding - layers) : running;
   return estimate;
 }
 
@@ -178,23 +201,27 @@ MemoryEstimate estimate_training(const SizedModel& student, const TrainingUse& u
       use.lora_rank > 0 ? adapter_values(student.config, use.lora_rank) : student.sizes.values;
   MemoryEstimate estimate{
       .program = kProgramBytes + kTorchBytes + kTokenizerBytesPerId * student.config.vocab_size,
-      .file = student.sizes.kept_bytes};
+  };
   estimate.weights = 2 * student.sizes.values;
   if (use.lora_rank > 0) estimate.weights += 2 * trained;
   estimate.optimizer = 16 * trained;  // float32 masters, summed gradients, two moments
-  // Samples are rolled out before the first step and after the last one, whatever lmbda is.
-  estimate.working = std::max(step_bytes(student, use, teacher), rollout_bytes(student));
+  // Rollouts come before a step's passes, which they leave their memory to.
+  estimate.working =
+      std::max(step_bytes(student, use, teacher), rollout_bytes(student, use.tokens));
   if (!teacher) return estimate;
   estimate.program += kTokenizerBytesPerId * teacher->config.vocab_size;
   if (teacher == &student) return estimate;  // the base under the adapter
-  estimate.file += teacher->sizes.kept_bytes;
+  estimate.file += teacher->sizes.read_bytes;
   estimate.weights += frozen_weights(teacher->sizes, 2);
   return estimate;
 }
 
-std::int64_t rollout_bytes(const SizedModel& student) {
-  const bool has_head = !student.config.tie_word_embeddings;
-  return 2 * (student.sizes.values - (has_head ? head_values(student.config) : 0));
+std::int64_t rollout_bytes(const SizedModel& student, std::int64_t tokens) {
+  const weights::ModelConfig& config = student.config;
+  const std::int64_t embedding = config.tie_word_embeddings ? 0 : head_values(config);
+  const std::int64_t packed =
+      decoder_packs(ComputeType::kBFloat16) ? 2 * (student.sizes.values - embedding) : 0;
+  return packed + cache_bytes(config, ComputeType::kBFloat16, tokens) + prompt_bytes(config);
 }
 
 std::int64_t cache_bytes(const weights::ModelConfig& config, ComputeType type,

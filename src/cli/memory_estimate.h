@@ -20,10 +20,10 @@ struct MemoryEstimate {
 // What a checkpoint holds, counted once.
 struct WeightSizes {
   std::int64_t values = 0, bytes = 0;
-  std::int64_t kept_bytes = 0;            // of `bytes`, those whose pages stay when they are copied
   std::int64_t block_values = 0;          // of `values`, those in quantized blocks
   std::int64_t largest_block_matrix = 0;  // values
-  std::int64_t moved_bytes = 0;           // rows of blocks that llama's permutation copies
+  std::int64_t read_bytes = 0;            // of blocks that are read where the file lies
+  std::int64_t moved_bytes = 0;           // of blocks that llama's permutation copies
   std::int64_t last_copied_bytes = 0;     // of the dense tensor whose copy is the last large one
   weights::DType matrix_dtype = weights::DType::kFloat32;  // of the largest one
 };
@@ -46,7 +46,7 @@ MemoryEstimate estimate_scoring(const SizedModel& model, ComputeType type, std::
 // `aurum generate`: one sequence of `context` tokens.
 MemoryEstimate estimate_generation(const SizedModel& model, ComputeType type, std::int64_t context);
 
-// `aurum train`: a student in bfloat16 with AdamW, on given answers.
+// `aurum train`: a student in bfloat16 with AdamW, on given answers or its own.
 struct TrainingUse {
   std::int64_t tokens = 0;     // of a micro-batch
   bool checkpointing = false;  // training.enable_gradient_checkpointing
@@ -57,8 +57,10 @@ struct TrainingUse {
 MemoryEstimate estimate_training(const SizedModel& student, const TrainingUse& use,
                                  const SizedModel* teacher);
 
-// The decoder's own copy of all matrices. A step whose prompts are rolled out keeps it to the end.
-std::int64_t rollout_bytes(const SizedModel& student);
+// What rolling out a micro-batch of `tokens` tokens takes beside the weights and the optimizer: the
+// decoder's packed matrices, keys and values, and a block of prompts. It is given back before the
+// step's passes.
+std::int64_t rollout_bytes(const SizedModel& student, std::int64_t tokens);
 
 // Keys and values of one sequence.
 std::int64_t cache_bytes(const weights::ModelConfig& config, ComputeType type,

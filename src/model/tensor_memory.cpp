@@ -8,6 +8,7 @@
 
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
+#include <malloc.h>
 
 #include "base/aligned_buffer.h"
 
@@ -130,7 +131,9 @@ void keep_tensor_memory(std::size_t limit) {
 }
 
 void release_tensor_memory() {
-  if (pool != nullptr) pool->release();
+  if (pool == nullptr) return;
+  pool->release();
+  malloc_trim(0);
 }
 
 }  // namespace aurum::model

@@ -13,7 +13,8 @@ inline constexpr std::size_t kKeptTensorMemory = std::size_t{256} << 20;
 // tensor. A second call changes nothing.
 void keep_tensor_memory(std::size_t limit = kKeptTensorMemory);
 
-// Gives all that is kept back to the system, before something else needs much memory.
+// Gives all that is kept back to the system, and what the C library keeps of freed blocks (of up to
+// 32 MiB), before something else needs much memory.
 void release_tensor_memory();
 
 }  // namespace aurum::model

@@ -31,7 +31,7 @@ LocalRolloutSource::LocalRolloutSource(std::function<DecoderModel()> make_model,
   decoder();
 }
 
-LocalRolloutSource::~LocalRolloutSource() = default;
+LocalRolloutSource::~LocalRolloutSource() { drop_decoder(); }
 
 Decoder& LocalRolloutSource::decoder() {
   if (!decoder_) {
@@ -41,6 +41,12 @@ Decoder& LocalRolloutSource::decoder() {
     decoder_ = std::make_unique<Decoder>(std::move(model));
   }
   return *decoder_;
+}
+
+void LocalRolloutSource::drop_decoder() {
+  if (!decoder_) return;
+  decoder_.reset();
+  model::release_tensor_memory();  // a layer's packed weights are small enough for the C library
 }
 
 std::vector<Rollout> LocalRolloutSource::generate(std::span<const RolloutRequest> requests,

@@ -42,8 +42,8 @@ class LocalRolloutSource : public RolloutSource {
 
   std::vector<Rollout> generate(std::span<const RolloutRequest> requests,
                                 const TokenCallback& on_token = {}) override;
-  void sync_weights() override { decoder_.reset(); }
-  void sleep() override { decoder_.reset(); }
+  void sync_weights() override { drop_decoder(); }
+  void sleep() override { drop_decoder(); }
 
   // The most bytes of keys and values that the last generate() had in use.
   std::int64_t peak_kv_bytes() const { return peak_kv_bytes_; }
@@ -53,6 +53,7 @@ class LocalRolloutSource : public RolloutSource {
 
  private:
   Decoder& decoder();
+  void drop_decoder();
   void check(const RolloutRequest& request);
   bool is_end_of_turn(std::int32_t id) const;
 
