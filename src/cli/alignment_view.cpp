@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/files.h"
+#include "report/svg_chart.h"
 #include "text/unicode/utf8.h"
 
 namespace aurum::cli {
@@ -25,32 +26,13 @@ bool is_one_to_one(const text::AlignedGroup& group) {
          group.teacher_end - group.teacher_begin == 1;
 }
 
-std::string escape_html(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 std::string html_cell(const AlignedSide& side, std::int32_t begin, std::int32_t end) {
   std::string out = "<td>";
   for (std::int32_t i = begin; i < end; ++i) {
     const auto at = static_cast<std::size_t>(i);
-    out += fmt::format("<span title=\"id {}, bytes {}-{}\">{}</span>", side.ids[at],
-                       side.spans[at].begin, side.spans[at].end, escape_html(side.pieces[at]));
+    out +=
+        fmt::format("<span title=\"id {}, bytes {}-{}\">{}</span>", side.ids[at],
+                    side.spans[at].begin, side.spans[at].end, report::escape_html(side.pieces[at]));
   }
   return out + "</td>";
 }
@@ -105,7 +87,7 @@ std::string summary_lines(const text::AlignmentSummary& s, const text::Vocabular
 
 void AlignmentPage::add(const TextAlignment& a) {
   body_ += fmt::format("<h2>{}</h2>\n<table><tr><th>student</th><th>teacher</th></tr>\n",
-                       escape_html(title_of(a.text)));
+                       report::escape_html(title_of(a.text)));
   for (const text::AlignedGroup& g : a.groups) {
     body_ += fmt::format("<tr class=\"{}\">{}{}</tr>\n", is_one_to_one(g) ? "one" : "many",
                          html_cell(a.student, g.student_begin, g.student_end),
@@ -121,7 +103,7 @@ void AlignmentPage::write(const std::string& path, const std::string& summary) c
              "2px 8px;text-align:left;font-family:monospace}span{border:1px solid #999;"
              "border-radius:3px;padding:0 3px;margin-right:3px}.one span{background:#dfd}"
              ".many span{background:#fe9}</style>\n<h1>Token alignment</h1>\n<pre>" +
-                 escape_html(summary) + "</pre>\n" + body_ + "</html>\n");
+                 report::escape_html(summary) + "</pre>\n" + body_ + "</html>\n");
 }
 
 }  // namespace aurum::cli

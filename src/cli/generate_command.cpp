@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
-#include "cli/model_files.h"
+#include "cli/model_options.h"
 #include "cli/token_fields.h"
 #include "report/rate_line.h"
 #include "rollout/decoder_model.h"
@@ -28,7 +28,8 @@ using rollout::RolloutRequest;
 constexpr std::size_t kLinesTogether = 128;
 
 struct GenerateOptions {
-  std::string model, tokenizer, revision = "main", dtype = "bfloat16", prompt;
+  ModelOptions model;
+  std::string prompt;
   rollout::SamplingParams sampling;
   std::uint64_t seed = 0;
   bool json = false;
@@ -85,12 +86,14 @@ class Generator {
  public:
   explicit Generator(const GenerateOptions& options)
       : options_(options),
-        tokenizer_(open_tokenizer(options.tokenizer.empty() ? options.model : options.tokenizer,
-                                  options.revision)),
-        checkpoint_(open_model(options.model, options.revision)),
-        source_([this] { return rollout::make_decoder_model(checkpoint_, dtype()); },
-                end_of_turn_ids(), tokenizer_->vocab_size(),
-                rollout::LocalRolloutOptions{.tokenizer = tokenizer_}) {}
+        tokenizer_(options.model.load_tokenizer()),
+        checkpoint_(options.model.load_checkpoint()),
+        source_(
+            [this] {
+              return rollout::make_decoder_model(checkpoint_, options_.model.compute_dtype());
+            },
+            end_of_turn_ids(), tokenizer_->vocab_size(),
+            rollout::LocalRolloutOptions{.tokenizer = tokenizer_}) {}
 
   ordered_json answer(const ordered_json& request) { return results_of(run(job_of(request))); }
 
@@ -137,11 +140,6 @@ class Generator {
   bool has_template() const { return !tokenizer_->chat_templates().empty(); }
 
  private:
-  model::ComputeDType dtype() const {
-    return options_.dtype == "float32" ? model::ComputeDType::kFloat32
-                                       : model::ComputeDType::kBFloat16;
-  }
-
   std::vector<std::int32_t> end_of_turn_ids() const {
     std::vector<std::int32_t> ids = tokenizer_->special_tokens().end_of_turn;
     for (const std::int64_t id : checkpoint_->config().eos_token_ids) {
@@ -196,11 +194,11 @@ class Generator {
       throw InputError(
           fmt::format("{} has no chat template; give \"prompt\" instead of "
                       "\"messages\"",
-                      options_.model));
+                      options_.model.name));
     }
     // Parsed at the first conversation: plain prompts need no template, not even a valid one.
     if (!templates_) {
-      templates_.emplace(tokenizer_->chat_templates(), options_.model + ": chat template");
+      templates_.emplace(tokenizer_->chat_templates(), options_.model.name);
     }
     return templates_->render(chat).text;
   }
@@ -307,13 +305,7 @@ void run_generate(const GenerateOptions& options) {
 void add_generate_command(CLI::App& app) {
   auto options = std::make_shared<GenerateOptions>();
   CLI::App* command = app.add_subcommand("generate", "Completes prompts or chats with a model");
-  command->add_option("--model,-m", options->model, "Hugging Face folder, .gguf file or hub id")
-      ->required();
-  command->add_option("--tokenizer", options->tokenizer, "Another tokenizer than the model's own");
-  command->add_option("--revision", options->revision, "Branch, tag or commit of a hub id");
-  command->add_option("--dtype", options->dtype, "Arithmetic of the matrices")
-      ->check(CLI::IsMember({"float32", "bfloat16"}))
-      ->capture_default_str();
+  add_model_options(*command, options->model);
   command->add_option("-p,--prompt", options->prompt, "Answers this text and ends");
   command->add_option("--max-new-tokens", options->sampling.max_new_tokens)->capture_default_str();
   command->add_option("--temperature", options->sampling.temperature, "0 is greedy")

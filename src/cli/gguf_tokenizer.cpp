@@ -38,7 +38,8 @@ void read_templates(const weights::GgufFile& file, text::GgufVocabulary& out) {
     if (!rest.empty() && (rest[0] != '.' || rest.size() == 1)) continue;
     const auto source = file.string(key);
     if (!source) continue;
-    out.chat_templates[rest.empty() ? "default" : std::string(rest.substr(1))] = *source;
+    const std::string name = rest.empty() ? "default" : std::string(rest.substr(1));
+    out.chat_templates[name] = {std::string(*source), fmt::format("{}: {}", file.path(), key)};
   }
 }
 
@@ -123,7 +124,7 @@ weights::GgufMetadata gguf_tokenizer_metadata(text::GgufVocabulary vocabulary,
   put_flag("add_space_prefix", vocabulary.add_space_prefix);
   for (const auto& [name, source] : vocabulary.chat_templates) {
     const std::string suffix = name == "default" ? "" : "." + name;
-    out.emplace_back("tokenizer.chat_template" + suffix, source);
+    out.emplace_back("tokenizer.chat_template" + suffix, source.text);
   }
   return out;
 }

@@ -200,9 +200,9 @@ Json describe_tokenizer(const text::Tokenizer& tokenizer) {
 Json describe_templates(const text::Tokenizer& tokenizer, Json& unsupported) {
   Json templates = Json::array();
   for (const auto& [name, source] : tokenizer.chat_templates()) {
-    Json entry = {{"name", name}, {"bytes", source.size()}, {"parses", true}};
+    Json entry = {{"name", name}, {"bytes", source.text.size()}, {"parses", true}};
     try {
-      text::ChatTemplate::parse(source, name);
+      text::ChatTemplate::parse(source.text, source.origin);
     } catch (const Error& error) {
       entry["parses"] = false;
       unsupported.push_back({{"what", "chat template " + name}, {"why", error.what()}});

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/command.h"
-#include "cli/model_files.h"
+#include "cli/model_options.h"
 #include "serve/rollout_server.h"
 
 namespace aurum::cli {
@@ -20,7 +20,8 @@ namespace {
 constexpr const char* kLoopback = "127.0.0.1";
 
 struct ServeOptions {
-  std::string model, tokenizer, revision = kMain, dtype = "bfloat16", host = kLoopback;
+  ModelOptions model;
+  std::string host = kLoopback;
   int port = 8001;
 };
 
@@ -29,13 +30,9 @@ std::atomic<bool> interrupted{false};
 void on_signal(int) { interrupted = true; }
 
 void run_serve(const ServeOptions& options) {
-  const auto checkpoint = open_model(options.model, options.revision);
-  const auto tokenizer = open_tokenizer(
-      options.tokenizer.empty() ? options.model : options.tokenizer, options.revision);
-  const bool is_float32 = options.dtype == "float32";
-  serve::RolloutService service(
-      *checkpoint, tokenizer,
-      is_float32 ? model::ComputeDType::kFloat32 : model::ComputeDType::kBFloat16);
+  const auto checkpoint = options.model.load_checkpoint();
+  serve::RolloutService service(*checkpoint, options.model.load_tokenizer(),
+                                options.model.compute_dtype());
   serve::RolloutServer server(service);
   const int port = server.bind(options.host, options.port);
   if (options.host != kLoopback && options.host != "localhost") {
@@ -44,7 +41,7 @@ void run_serve(const ServeOptions& options) {
   }
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
-  log_info("serving {} at http://{}:{} until Ctrl-C", options.model, options.host, port);
+  log_info("serving {} at http://{}:{} until Ctrl-C", options.model.name, options.host, port);
   std::thread listener([&server] { server.run(); });
   while (!interrupted) std::this_thread::sleep_for(std::chrono::milliseconds(50));
   server.stop();
@@ -58,13 +55,7 @@ void add_serve_command(CLI::App& app) {
   auto options = std::make_shared<ServeOptions>();
   CLI::App* command =
       app.add_subcommand("serve", "Serve rollouts to a trainer (training.gold.vllm_mode: server)");
-  command->add_option("--model,-m", options->model, "Hugging Face folder, .gguf file or hub id")
-      ->required();
-  command->add_option("--tokenizer", options->tokenizer, "Another tokenizer than the model's own");
-  command->add_option("--revision", options->revision, "Branch, tag or commit of a hub id");
-  command->add_option("--dtype", options->dtype, "Arithmetic of the matrices")
-      ->check(CLI::IsMember({"float32", "bfloat16"}))
-      ->capture_default_str();
+  add_model_options(*command, options->model);
   command->add_option("--host", options->host, "Address to listen on")->capture_default_str();
   command->add_option("--port", options->port, "0 takes a free one")
       ->check(CLI::Range(0, 65535))

@@ -83,8 +83,7 @@ struct TemplateArguments {
 
 void run_template(const TemplateArguments& arguments) {
   const auto tokenizer = open_tokenizer(arguments.tokenizer);
-  const text::ChatTemplates templates(tokenizer->chat_templates(),
-                                      arguments.tokenizer + ": chat template");
+  const text::ChatTemplates templates(tokenizer->chat_templates(), arguments.tokenizer);
   if (templates.empty()) {
     throw InputError(arguments.tokenizer +
                      ": this model has no chat template; use plain text with it");

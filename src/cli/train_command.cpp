@@ -51,12 +51,13 @@ train::TextSide text_side(const std::string& name, const std::string& revision,
   const auto& templates = side.tokenizer->chat_templates();
   const auto own = templates.find("default");
   if (override) {
-    const std::string text = fs::exists(*override) ? read_file(*override) : *override;
-    side.chat_template = std::make_shared<const text::ChatTemplate>(
-        text::ChatTemplate::parse(text, "model.chat_template"));
+    std::error_code error;  // a template is no path that the system can look for
+    const bool is_file = fs::exists(*override, error);
+    side.chat_template = std::make_shared<const text::ChatTemplate>(text::ChatTemplate::parse(
+        is_file ? read_file(*override) : *override, is_file ? *override : "model.chat_template"));
   } else if (own != templates.end()) {
     side.chat_template = std::make_shared<const text::ChatTemplate>(
-        text::ChatTemplate::parse(own->second, name + ": chat template"));
+        text::ChatTemplate::parse(own->second.text, own->second.origin));
   }
   return side;
 }

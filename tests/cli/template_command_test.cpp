@@ -100,7 +100,8 @@ TEST_F(TemplateCommand, NamesTheLineOfABrokenTemplate) {
     const ProgramResult result = render_with(source);
     EXPECT_EQ(result.exit_code, 2) << source;
     EXPECT_EQ(result.out, "");
-    EXPECT_THAT(result.err, HasSubstr(folder_.path().string() + ": chat template: line 2: "));
+    EXPECT_THAT(result.err,
+                HasSubstr((folder_.path() / "chat_template.jinja").string() + ": line 2: "));
     EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
   }
   EXPECT_THAT(render_with("a\xFF").err, HasSubstr("not valid UTF-8"));
@@ -112,7 +113,7 @@ TEST_F(TemplateCommand, AnswersAHostileTemplateWithItsLine) {
     EXPECT_EQ(result.exit_code, 2) << source;
     EXPECT_EQ(result.err, "");
     const std::string error = lines_of(result.out).at(0)["error"];
-    EXPECT_THAT(error, HasSubstr(": chat template: line 2: ")) << source;
+    EXPECT_THAT(error, HasSubstr("chat_template.jinja: line 2: ")) << source;
     EXPECT_EQ(error.find('\n'), std::string::npos) << source;
   }
 }
@@ -139,7 +140,7 @@ TEST_F(TemplateCommand, ReadsTheTemplateOfAGgufFile) {
   EXPECT_EQ(lines_of(good.out).at(0)["text"], "[hi]");
   const ProgramResult bad = run_aurum({"template", "--tokenizer", file("{% if %}")}, kHi);
   EXPECT_EQ(bad.exit_code, 2);
-  EXPECT_THAT(bad.err, HasSubstr("sub.gguf: chat template: line 1: "));
+  EXPECT_THAT(bad.err, HasSubstr("sub.gguf: tokenizer.chat_template: line 1: "));
 }
 
 }  // namespace

@@ -146,12 +146,16 @@ TEST_F(TrainCommand, AnswersWrongInputWithOneLineAndExitCode2) {
   write("broken.jsonl", "{\"messages\": [{\"role\": \"user\"\n");
   write("empty.jsonl", "");
   write("typo.yaml", "training:\n  learning_rat: 1\n");
+  write("broken.jinja", "{% if %}");
   const std::string rows = "--data.train.datasets[0].dataset_path";
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{"train", "-c", path("missing.yaml")}, "missing.yaml"},
       {{"train", "-c", path("typo.yaml")}, "learning_rate"},
       {command({"--training.gold.temperature", ".nan"}), "training.gold.temperature"},
       {command({"--training.max_steps", "many"}), "training.max_steps"},
+      {command({"--model.chat_template", path("broken.jinja")}), "broken.jinja: line 1: "},
+      {command({"--model.chat_template", std::string(5000, 'x') + "{% if %}"}),
+       "model.chat_template: line 1: "},
       {command({"--model.device_map", "balanced"}), "write auto, cpu, cuda or cuda:N"},
       {command({"--model.device_map", "cuda:63"}), "is not there: this libtorch sees"},
       {command({"--training.output_dir", path("text.txt")}), "text.txt"},

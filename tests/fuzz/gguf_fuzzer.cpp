@@ -57,7 +57,9 @@ text::GgufVocabulary vocabulary_of(const weights::GgufFile& file) {
   v.unk = id("tokenizer.ggml.unknown_token_id");
   v.add_eos = file.boolean("tokenizer.ggml.add_eos_token");
   v.add_space_prefix = file.boolean("tokenizer.ggml.add_space_prefix");
-  if (const auto chat = file.string("tokenizer.chat_template")) v.chat_templates["default"] = *chat;
+  if (const auto chat = file.string("tokenizer.chat_template")) {
+    v.chat_templates["default"].text = *chat;
+  }
   return v;
 }
 

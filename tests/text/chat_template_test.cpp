@@ -130,12 +130,13 @@ TEST(ChatTemplate, NamesTheTemplateAndTheLineInOneLine) {
 }
 
 TEST(ChatTemplates, PicksToolUseWhenToolsAreGiven) {
-  const ChatTemplates templates({{"default", "D"}, {"tool_use", "T"}, {"rag", "{% broken"}}, "m");
+  const ChatTemplates templates(
+      {{"default", {"D", ""}}, {"tool_use", {"T", ""}}, {"rag", {"{% broken", ""}}}, "m");
   RenderRequest request = request_of(kHi);
   EXPECT_EQ(templates.render(request).text, "D");
   request.tools = OrderedJson::array();
   EXPECT_EQ(templates.render(request).text, "T");
-  EXPECT_EQ(ChatTemplates({{"default", "D"}}, "m").render(request).text, "D");
+  EXPECT_EQ(ChatTemplates({{"default", {"D", ""}}}, "m").render(request).text, "D");
 }
 
 TEST(ChatTemplates, SaysThatThereIsNone) {

@@ -299,7 +299,9 @@ TEST_F(TokenizerTest, ReadsTheFilesBesideIt) {
   EXPECT_EQ(tokenizer->special_tokens().bos, 1);
   EXPECT_THAT(tokenizer->special_tokens().end_of_turn, ElementsAre(2, 3));
   EXPECT_TRUE(tokenizer->is_special(2));
-  EXPECT_EQ(tokenizer->chat_templates().at("default"), "new");
+  const TemplateSource& source = tokenizer->chat_templates().at("default");
+  EXPECT_EQ(source.text, "new");
+  EXPECT_EQ(source.origin, (folder_ / "chat_template.jinja").string());
   EXPECT_EQ(tokenizer->model_max_length(), 512);
 }
 

@@ -108,12 +108,12 @@ RenderedChat ChatTemplate::render(const RenderRequest& request) const {
   return {.text = std::move(rendered.text), .generation_spans = std::move(spans)};
 }
 
-ChatTemplates::ChatTemplates(const std::map<std::string, std::string>& sources,
-                             const std::string& name)
-    : name_(name) {
+ChatTemplates::ChatTemplates(const TemplateSources& sources, std::string model_name)
+    : model_name_(std::move(model_name)) {
   const auto parse = [&](const char* key, std::optional<ChatTemplate>& out) {
     const auto found = sources.find(key);
-    if (found != sources.end()) out = ChatTemplate::parse(found->second, name);
+    if (found == sources.end()) return;
+    out = ChatTemplate::parse(found->second.text, found->second.origin);
   };
   parse("default", default_);
   parse("tool_use", tool_use_);
@@ -123,7 +123,7 @@ RenderedChat ChatTemplates::render(const RenderRequest& request) const {
   const bool has_tools = !request.tools.is_null();
   const auto& chosen = has_tools && tool_use_ ? tool_use_ : default_;
   if (!chosen) {
-    throw InputError(name_ +
+    throw InputError(model_name_ +
                      ": this model has no chat template for such a request; use plain "
                      "text with it");
   }

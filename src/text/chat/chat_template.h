@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "text/alignment/byte_alignment.h"
+#include "text/chat/template_source.h"
 
 namespace aurum::text {
 
@@ -56,12 +57,13 @@ class ChatTemplate {
 };
 
 // The templates of a model, parsed once. Example:
-//   const ChatTemplates templates(tokenizer.chat_templates(), "MODEL: chat template");
+//   const ChatTemplates templates(tokenizer.chat_templates(), "MODEL");
 //   templates.render(request).text;
 class ChatTemplates {
  public:
-  // `sources` by name, as tokenizers hold them; only "default" and "tool_use" are looked at.
-  ChatTemplates(const std::map<std::string, std::string>& sources, const std::string& name);
+  // Only "default" and "tool_use" are looked at. `model_name` appears in messages about what is
+  // missing; those about a template name its origin.
+  ChatTemplates(const TemplateSources& sources, std::string model_name);
 
   bool empty() const { return !default_ && !tool_use_; }
 
@@ -70,7 +72,7 @@ class ChatTemplates {
   RenderedChat render(const RenderRequest& request) const;
 
  private:
-  std::string name_;
+  std::string model_name_;
   std::optional<ChatTemplate> default_, tool_use_;
 };
 

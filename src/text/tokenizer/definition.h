@@ -54,7 +54,7 @@ struct TokenizerDefinition {
   std::vector<AddedToken> added_tokens;  // in order of their ids
   std::map<std::string, std::string> special_by_name;
   std::vector<TokenId> end_of_turn;
-  std::map<std::string, std::string> chat_templates;
+  TemplateSources chat_templates;
   std::optional<std::int64_t> model_max_length;
   // The files it came from, to be copied when saved; empty for GGUF.
   std::vector<std::filesystem::path> files;

@@ -117,7 +117,7 @@ void name_special_tokens(const GgufVocabulary& v, TokenizerDefinition& out) {
   for (std::size_t id = 0; id < v.tokens.size(); ++id) {
     if (token_type(v, id) != kControl) continue;
     for (const std::string_view end : kTurnEnds) {
-      if (v.tokens[id] == end && chat->second.find(end) != std::string::npos) {
+      if (v.tokens[id] == end && chat->second.text.find(end) != std::string::npos) {
         add_end(static_cast<TokenId>(id));
       }
     }

@@ -49,8 +49,8 @@ PipelineTokenizer::PipelineTokenizer(TokenizerDefinition definition)
   fingerprint_ = fingerprint_of(definition_);
 }
 
-// Ids as Hugging Face gives them: the model's own; else they count on, in the file's order, from the
-// number of the model's tokens.
+// Ids as Hugging Face gives them: the model's own; else they count on, in the file's order, from
+// the number of the model's tokens.
 void PipelineTokenizer::place_added_tokens() {
   const auto& vocabulary = definition_.model.vocabulary;
   tokens_.resize(vocabulary.size());

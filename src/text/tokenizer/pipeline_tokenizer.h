@@ -33,9 +33,7 @@ class PipelineTokenizer : public Tokenizer {
   bool is_special(TokenId id) const override;
   bool is_byte_token(TokenId id) const override;
   const SpecialTokens& special_tokens() const override { return special_; }
-  const std::map<std::string, std::string>& chat_templates() const override {
-    return definition_.chat_templates;
-  }
+  const TemplateSources& chat_templates() const override { return definition_.chat_templates; }
   std::optional<std::int64_t> model_max_length() const override {
     return definition_.model_max_length;
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "text/alignment/byte_alignment.h"
+#include "text/chat/template_source.h"
 
 namespace aurum::text {
 
@@ -71,8 +72,8 @@ class Tokenizer {
   // True for byte-fallback tokens such as <0x41>.
   virtual bool is_byte_token(TokenId id) const = 0;
   virtual const SpecialTokens& special_tokens() const = 0;
-  // Template sources by name; the unnamed one is "default". Empty when the model has none.
-  virtual const std::map<std::string, std::string>& chat_templates() const = 0;
+  // Empty when the model has none.
+  virtual const TemplateSources& chat_templates() const = 0;
   virtual std::optional<std::int64_t> model_max_length() const = 0;
   // Two tokenizers with equal fingerprints give equal ids for every text.
   virtual std::uint64_t fingerprint() const = 0;
@@ -90,7 +91,7 @@ struct GgufVocabulary {
   std::vector<std::string> merges;
   std::optional<TokenId> bos, eos, eot, unk, pad;
   std::optional<bool> add_bos, add_eos, add_space_prefix;
-  std::map<std::string, std::string> chat_templates;
+  TemplateSources chat_templates;
 };
 
 // Loads tokenizer.json with the files beside it (tokenizer_config.json, chat_template.jinja,

@@ -114,15 +114,15 @@ void read_config_templates(const Json& config, const JsonPlace& root, TokenizerD
   const JsonPlace place = root / "chat_template";
   if (source.is_null()) return;
   if (source.is_string()) {
-    out.chat_templates["default"] = source.get<std::string>();
+    out.chat_templates["default"] = {source.get<std::string>(), place.path};
     return;
   }
   if (!source.is_array()) place.fail("must be a string, or a list of {name, template}");
   for (std::size_t i = 0; i < source.size(); ++i) {
     const JsonPlace item = place / std::to_string(i);
     if (!source[i].is_object()) item.fail("must be an object");
-    out.chat_templates[json_string(source[i], "name", item)] =
-        json_string(source[i], "template", item);
+    out.chat_templates[json_string(source[i], "name", item)] = {
+        json_string(source[i], "template", item), item.path};
   }
 }
 
@@ -153,14 +153,15 @@ void read_special_tokens_map(const fs::path& path, TokenizerDefinition& out) {
 void read_template_files(const fs::path& folder, TokenizerDefinition& out) {
   const fs::path main = folder / "chat_template.jinja";
   if (const auto text = read_file_if_present(main)) {
-    out.chat_templates["default"] = *text;
+    out.chat_templates["default"] = {*text, main.string()};
     out.files.push_back(main);
   }
   for (const char* name : {"chat_templates", "additional_chat_templates"}) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(folder / name, error)) {
       if (entry.path().extension() != ".jinja") continue;
-      out.chat_templates[entry.path().stem().string()] = read_file(entry.path());
+      out.chat_templates[entry.path().stem().string()] = {read_file(entry.path()),
+                                                          entry.path().string()};
       out.files.push_back(entry.path());
     }
   }

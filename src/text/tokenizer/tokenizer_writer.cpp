@@ -98,12 +98,12 @@ void save_tokenizer(const Tokenizer& tokenizer, const fs::path& folder) {
   if (!d.files.empty()) return;
   write_tokenizer_json(*pipeline, folder / "tokenizer.json");
   write_tokenizer_config(d, folder / "tokenizer_config.json");
-  for (const auto& [name, text] : d.chat_templates) {
+  for (const auto& [name, source] : d.chat_templates) {
     if (name == "default") {
-      write_file(folder / "chat_template.jinja", text);
+      write_file(folder / "chat_template.jinja", source.text);
     } else {
       make_folder(folder / "additional_chat_templates");
-      write_file(folder / "additional_chat_templates" / (name + ".jinja"), text);
+      write_file(folder / "additional_chat_templates" / (name + ".jinja"), source.text);
     }
   }
 }
