@@ -11,6 +11,7 @@
 #include "kernels/packed_linear.h"
 #include "kernels/pair_gemm.h"
 #include "model/tensor_memory.h"
+#include "rollout/kv_pool.h"
 
 namespace aurum::cli {
 namespace {
@@ -226,7 +227,7 @@ std::int64_t rollout_bytes(const SizedModel& student, std::int64_t tokens) {
 
 std::int64_t cache_bytes(const weights::ModelConfig& config, ComputeType type,
                          std::int64_t context) {
-  return 2 * bytes_of(type) * key_size(config) * config.num_layers * context;
+  return context * rollout::kv_bytes_per_position(config, type != ComputeType::kFloat32);
 }
 
 }  // namespace aurum::cli

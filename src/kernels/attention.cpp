@@ -23,10 +23,6 @@ std::size_t value_bytes(bool is_bfloat16) { return is_bfloat16 ? 2 : 4; }
 void write_value(BFloat16* to, float value) { *to = to_bfloat16(value); }
 void write_value(float* to, float value) { *to = value; }
 
-// Dimensions of a key, or of a value, that lie side by side and are loaded together.
-template <typename T>
-constexpr std::int64_t kPack = sizeof(T) == 2 ? 2 : 1;
-
 template <typename T>
 void store_head(T* keys, T* values, const AttentionShape& shape, std::int64_t position,
                 const float* key, const float* value) {
@@ -121,11 +117,7 @@ struct HeadsTask {
 
 // Sixteen keys or values of two neighbouring dimensions.
 AURUM_FORCE_INLINE void load_both(const BFloat16* from, FloatLanes& even, FloatLanes& odd) {
-  BitLanes bits;
-  __builtin_memcpy(&bits, from, sizeof(bits));
-  const BitLanes low = bits << 16, high = bits & 0xffff0000u;
-  __builtin_memcpy(&even, &low, sizeof(even));
-  __builtin_memcpy(&odd, &high, sizeof(odd));
+  load_pairs(from, even, odd);
 }
 AURUM_FORCE_INLINE void load_both(const float* from, FloatLanes& even, FloatLanes& odd) {
   load_lanes(from, even);
@@ -184,13 +176,7 @@ AURUM_FORCE_INLINE float hide_and_cap(const HeadsTask<T>& task, float* scores, s
   }
   std::fill(scores, scores + task.begin - first, kHidden);
   std::fill(scores + task.end - first, scores + count, kHidden);
-  FloatLanes largest = FloatLanes{} + kHidden;
-  for (std::int64_t i = 0; i < count; i += kLanes) {
-    FloatLanes lanes;
-    load_lanes(scores + i, lanes);
-    largest = lanes > largest ? lanes : largest;
-  }
-  return largest_lane(largest);
+  return largest_of(scores, count);
 }
 
 // Writes the first `count` of 32 values that were loaded by load_both.

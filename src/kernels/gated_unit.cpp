@@ -10,14 +10,6 @@ namespace {
 
 constexpr std::int64_t kRowGrain = 8;
 
-// sigmoid(x) through exp(-|x|), which cannot overflow.
-AURUM_FORCE_INLINE void sigmoid(FloatLanes& x) {
-  FloatLanes e = x < 0.0f ? x : -x;
-  exp_lanes(e);
-  const FloatLanes one = FloatLanes{} + 1.0f;
-  x = (x < 0.0f ? e : one) / (one + e);
-}
-
 // Both activations are x sigmoid(u(x)): value = x s, slope = s + x s (1 - s) u'(x). For SiLU u = x;
 // for the tanh form of GELU u = 2 sqrt(2 / pi) (x + 0.044715 x^3).
 AURUM_FORCE_INLINE void activate(PointwiseActivation activation, const FloatLanes& x,
@@ -31,7 +23,9 @@ AURUM_FORCE_INLINE void activate(PointwiseActivation activation, const FloatLane
     s = kTwice * (x + 0.044715f * x * x * x);
     du = kTwice * (1.0f + 3.0f * 0.044715f * x * x);
   }
-  sigmoid(s);
+  FloatLanes numerator, denominator;
+  sigmoid_parts(s, numerator, denominator);
+  s = numerator / denominator;
   value = x * s;
   slope = s + value * (1.0f - s) * du;
 }

@@ -17,6 +17,10 @@ typedef std::uint16_t HalfLanes __attribute__((vector_size(32)));
 
 inline constexpr std::int64_t kLanes = 16;
 
+// Values of T that lie side by side in one lane of 32 bits: pairs in bfloat16.
+template <typename T>
+inline constexpr std::int64_t kPack = sizeof(T) == 2 ? 2 : 1;
+
 AURUM_FORCE_INLINE void load_lanes(const float* from, FloatLanes& lanes) {
   __builtin_memcpy(&lanes, from, sizeof(lanes));
 }
@@ -25,6 +29,14 @@ AURUM_FORCE_INLINE void load_lanes(const BFloat16* from, FloatLanes& lanes) {
   __builtin_memcpy(&half, from, sizeof(half));
   const BitLanes bits = __builtin_convertvector(half, BitLanes) << 16;
   __builtin_memcpy(&lanes, &bits, sizeof(lanes));
+}
+// The first and the second values of sixteen pairs.
+AURUM_FORCE_INLINE void load_pairs(const BFloat16* from, FloatLanes& first, FloatLanes& second) {
+  BitLanes bits;
+  __builtin_memcpy(&bits, from, sizeof(bits));
+  const BitLanes low = bits << 16, high = bits & 0xffff0000u;
+  __builtin_memcpy(&first, &low, sizeof(first));
+  __builtin_memcpy(&second, &high, sizeof(second));
 }
 AURUM_FORCE_INLINE void store_lanes(const FloatLanes& lanes, float* to) {
   __builtin_memcpy(to, &lanes, sizeof(lanes));
@@ -46,6 +58,30 @@ AURUM_FORCE_INLINE float largest_lane(const FloatLanes& lanes) {
   return *std::max_element(part, part + kLanes);
 }
 
+// The largest of `size` > 0 values.
+AURUM_FORCE_INLINE float largest_of(const float* values, std::int64_t size) {
+  constexpr std::int64_t kChains = 4;  // a comparison waits for the one before it
+  FloatLanes largest[kChains];
+  for (FloatLanes& lanes : largest) lanes = FloatLanes{} + values[0];
+  const auto take = [&](std::int64_t i, FloatLanes & most) __attribute__((always_inline)) {
+    FloatLanes v;
+    load_lanes(values + i, v);
+    most = v > most ? v : most;
+  };
+  std::int64_t i = 0;
+  for (; i + kChains * kLanes <= size; i += kChains * kLanes) {
+#pragma GCC unroll 4
+    for (std::int64_t c = 0; c < kChains; ++c) take(i + c * kLanes, largest[c]);
+  }
+  for (; i + kLanes <= size; i += kLanes) take(i, largest[0]);
+  for (std::int64_t c = 1; c < kChains; ++c) {
+    largest[0] = largest[c] > largest[0] ? largest[c] : largest[0];
+  }
+  float result = largest_lane(largest[0]);
+  for (; i < size; ++i) result = std::max(result, values[i]);
+  return result;
+}
+
 // exp(x) for x <= 0, to about two units in the last place; below -87 it gives nearly 0.
 AURUM_FORCE_INLINE void exp_lanes(FloatLanes& x) {
   const FloatLanes lowest = FloatLanes{} - 87.0f;
@@ -64,6 +100,16 @@ AURUM_FORCE_INLINE void exp_lanes(FloatLanes& x) {
   FloatLanes power;
   __builtin_memcpy(&power, &exponent, sizeof(power));
   x = p * power;
+}
+
+// sigmoid(x) = numerator / denominator, through exp(-|x|), which cannot overflow.
+AURUM_FORCE_INLINE void sigmoid_parts(const FloatLanes& x, FloatLanes& numerator,
+                                      FloatLanes& denominator) {
+  const FloatLanes one = FloatLanes{} + 1.0f;
+  FloatLanes e = x < 0.0f ? x : -x;
+  exp_lanes(e);
+  numerator = x < 0.0f ? e : one;
+  denominator = one + e;
 }
 
 }  // namespace aurum::kernels

@@ -20,12 +20,8 @@ AURUM_FORCE_INLINE void multiply_add(const float* a, const float* b, FloatLanes&
   sum += lanes * *a;
 }
 AURUM_FORCE_INLINE void multiply_add(const BFloat16* a, const BFloat16* b, FloatLanes& sum) {
-  BitLanes bits;
-  __builtin_memcpy(&bits, b, sizeof(bits));
-  const BitLanes low = bits << 16, high = bits & 0xffff0000u;
   FloatLanes even, odd;
-  __builtin_memcpy(&even, &low, sizeof(even));
-  __builtin_memcpy(&odd, &high, sizeof(odd));
+  load_pairs(b, even, odd);
   sum += even * to_float(a[0]);
   sum += odd * to_float(a[1]);
 }

@@ -5,15 +5,12 @@
 
 #include "kernels/bfloat16.h"
 #include "kernels/instruction_set.h"
+#include "kernels/lanes.h"
 
 // Small matrix products out of the cache, the work horse of attention over whole rows.
 namespace aurum::kernels {
 
 inline constexpr std::int64_t kColumnChunk = 16;  // columns that lie side by side when packed
-
-// Values of k that one instruction multiplies: pairs in bfloat16.
-template <typename T>
-inline constexpr std::int64_t kPack = sizeof(T) == 2 ? 2 : 1;
 
 inline std::int64_t round_up(std::int64_t value, std::int64_t unit) {
   return (value + unit - 1) / unit * unit;

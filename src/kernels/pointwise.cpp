@@ -39,63 +39,27 @@ AURUM_FORCE_INLINE float sum_of(const float* x, std::int64_t size) {
   return sum;
 }
 
-AURUM_FORCE_INLINE void absolute(FloatLanes& x) { x = x < 0.0f ? -x : x; }
-
-// x * sigmoid(x), through exp(-|x|), which cannot overflow.
-AURUM_FORCE_INLINE void silu(FloatLanes& x) {
-  FloatLanes e = x;
-  absolute(e);
-  e = -e;
-  exp_lanes(e);
-  const FloatLanes one = FloatLanes{} + 1.0f;
-  x = x * (x < 0.0f ? e : one) / (one + e);
-}
-
-// x / 2 * (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) = x * sigmoid(2 u).
-AURUM_FORCE_INLINE void gelu_tanh(FloatLanes& x) {
-  const FloatLanes u = 1.5957691216f * (x + 0.044715f * x * x * x);
-  FloatLanes e = u;
-  absolute(e);
-  e = -e;
-  exp_lanes(e);
-  const FloatLanes one = FloatLanes{} + 1.0f;
-  x = x * (u < 0.0f ? e : one) / (one + e);
+// x * sigmoid(u), with u = x in SiLU; in x / 2 * (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) u is
+// twice the argument of tanh.
+AURUM_FORCE_INLINE void activate_lanes(PointwiseActivation activation, FloatLanes& x) {
+  const bool is_silu = activation == PointwiseActivation::kSilu;
+  const FloatLanes u = is_silu ? x : 1.5957691216f * (x + 0.044715f * x * x * x);
+  FloatLanes numerator, denominator;
+  sigmoid_parts(u, numerator, denominator);
+  x = x * numerator / denominator;
 }
 
 AURUM_FORCE_INLINE void activate_lanes(PointwiseActivation activation, const float* gate,
                                        const float* up, float* out) {
   FloatLanes x;
   load_lanes(gate, x);
-  if (activation == PointwiseActivation::kSilu) {
-    silu(x);
-  } else {
-    gelu_tanh(x);
-  }
+  activate_lanes(activation, x);
   if (up) {
     FloatLanes u;
     load_lanes(up, u);
     x *= u;
   }
   store_lanes(x, out);
-}
-
-AURUM_FORCE_INLINE float largest_of(const float* values, std::int64_t size) {
-  constexpr std::int64_t kChains = 4;  // a comparison waits for the one before it
-  FloatLanes largest[kChains];
-  for (FloatLanes& lanes : largest) lanes = FloatLanes{} + values[0];
-  std::int64_t i = 0;
-  for (; i + kChains * kLanes <= size; i += kChains * kLanes) {
-#pragma GCC unroll 4
-    for (std::int64_t c = 0; c < kChains; ++c) {
-      FloatLanes v;
-      load_lanes(values + i + c * kLanes, v);
-      largest[c] = v > largest[c] ? v : largest[c];
-    }
-  }
-  float result = values[0];
-  for (; i < size; ++i) result = std::max(result, values[i]);
-  for (const FloatLanes& lanes : largest) result = std::max(result, largest_lane(lanes));
-  return result;
 }
 
 // True if one of sixteen values equals `value`.

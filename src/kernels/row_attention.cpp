@@ -162,19 +162,6 @@ AURUM_FORCE_INLINE void finish_scores(const RowAttention& attention, Visible ran
   for (std::int64_t j = range.end; j < num_keys; ++j) scores[j] = kHidden;
 }
 
-AURUM_FORCE_INLINE float largest_of(const float* values, std::int64_t count) {
-  FloatLanes best;
-  load_lanes(values, best);
-  for (std::int64_t j = kLanes; j < count; j += kLanes) {
-    FloatLanes v;
-    load_lanes(values + j, v);
-    best = v > best ? v : best;
-  }
-  float part[kLanes];
-  store_lanes(best, part);
-  return *std::max_element(part, part + kLanes);
-}
-
 // probabilities = exp(score - shift), zero where hidden; returns their sum.
 template <typename T>
 AURUM_FORCE_INLINE float exponentials(const float* scores, std::int64_t num_keys, float shift,

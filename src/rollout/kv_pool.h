@@ -17,11 +17,10 @@ struct KvMemory {
 };
 
 // What one position takes in a cache of Decoder::make_cache(), over all layers.
-inline std::int64_t kv_bytes_per_position(const DecoderModel& model) {
-  const kernels::AttentionShape shape{.head_dim = model.config.head_dim};
-  const std::int64_t value_bytes = model.is_bfloat16 ? 2 : 4;
-  return 2 * model.config.num_layers * model.config.num_kv_heads * shape.padded_head_dim() *
-         value_bytes;
+inline std::int64_t kv_bytes_per_position(const weights::ModelConfig& config, bool is_bfloat16) {
+  const kernels::AttentionShape shape{.head_dim = config.head_dim};
+  const std::int64_t values = config.num_layers * config.num_kv_heads * shape.padded_head_dim();
+  return 2 * values * (is_bfloat16 ? 2 : 4);
 }
 
 // Keeps count of positions of keys and values in use.

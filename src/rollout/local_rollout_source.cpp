@@ -37,7 +37,7 @@ Decoder& LocalRolloutSource::decoder() {
   if (!decoder_) {
     model::release_tensor_memory();  // the packed weights may need as much
     DecoderModel model = make_model_();
-    kv_bytes_per_position_ = kv_bytes_per_position(model);
+    kv_bytes_per_position_ = kv_bytes_per_position(model.config, model.is_bfloat16);
     decoder_ = std::make_unique<Decoder>(std::move(model));
   }
   return *decoder_;
