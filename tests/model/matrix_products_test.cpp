@@ -74,16 +74,16 @@ TEST(KeepTensorMemory, GivesALargeBlockAgain) {
 TEST(KeepTensorMemory, ForgetsWhatHasWaitedLongest) {
   keep_tensor_memory();
   constexpr std::int64_t kMebibyte = std::int64_t{1} << 20;
-  { const at::Tensor stale = at::empty({230 * kMebibyte}, at::kByte); }
+  { const at::Tensor stale = at::empty({400 * kMebibyte}, at::kByte); }
   for (int layer = 0; layer < 3; ++layer) {
-    at::Tensor a = at::empty({130 * kMebibyte}, at::kByte),
-               b = at::empty({150 * kMebibyte}, at::kByte);
-    if (layer > 1) {  // memory of the system would be zero
-      EXPECT_EQ(a[0].item<std::uint8_t>(), 1);
-      EXPECT_EQ(b[0].item<std::uint8_t>(), 2);
+    for (const std::int64_t mebibytes : {170, 210}) {
+      at::Tensor tensor = at::empty({mebibytes * kMebibyte}, at::kByte);
+      // Memory of the system would be zero.
+      if (layer > 0) {
+        EXPECT_EQ(tensor[0].item<std::uint8_t>(), 1) << mebibytes;
+      }
+      tensor[0] = 1;
     }
-    a[0] = 1;
-    b[0] = 2;
   }
 }
 
